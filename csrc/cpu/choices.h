@@ -1,0 +1,73 @@
+#pragma once
+
+// What the CPU kernels share: how they read the router's choices.
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
+
+#include "layout/layout.h"
+#include "validate/ids.h"
+
+namespace moe::cpu {
+
+// Elements of an output below which another thread does not pay: ATen's own grain size.
+inline constexpr int64_t kGrain = 32768;
+
+// Ids of every dtype compare as uint64: a negative id becomes a huge one, which is out of range like any other.
+template <typename Id>
+bool in_range(Id id, int64_t num_experts) {
+  return static_cast<uint64_t>(id) < static_cast<uint64_t>(num_experts);
+}
+
+// Remembers the first position whose id is out of range, whichever thread meets it.
+class FirstOutOfRange {
+ public:
+  void record(int64_t position) {
+    int64_t first = position_.load(std::memory_order_relaxed);
+    while (position < first && !position_.compare_exchange_weak(first, position, std::memory_order_relaxed)) {
+    }
+  }
+
+  template <typename Id>
+  void raise_if_any(const char* op, const Id* ids, int64_t num_choices, int64_t num_experts) const {
+    const int64_t position = position_.load(std::memory_order_relaxed);
+    TORCH_CHECK_INDEX(
+        position == kNone,
+        id_out_of_range_message(op, position, num_choices, static_cast<int64_t>(ids[position]), num_experts));
+  }
+
+ private:
+  static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+  std::atomic<int64_t> position_{kNone};
+};
+
+// Calls `kernel(ids, weights)` with pointers of the tensors' types. Weights are only ever moved, so they are bits of
+// their size: no NaN is quieted, no zero loses its sign.
+template <typename Kernel>
+void dispatch_choices(const at::Tensor& selected_experts, const at::Tensor& routing_weights, const Kernel& kernel) {
+  const auto with_ids = [&](const auto* ids) {
+    if (routing_weights.element_size() == sizeof(uint16_t)) {
+      kernel(ids, static_cast<const uint16_t*>(routing_weights.const_data_ptr()));
+    } else {
+      kernel(ids, static_cast<const uint32_t*>(routing_weights.const_data_ptr()));
+    }
+  };
+  switch (selected_experts.scalar_type()) {
+    case at::kUInt16:
+      return with_ids(selected_experts.const_data_ptr<uint16_t>());
+    case at::kUInt32:
+      return with_ids(selected_experts.const_data_ptr<uint32_t>());
+    case at::kInt:
+      return with_ids(selected_experts.const_data_ptr<int32_t>());
+    case at::kLong:
+      return with_ids(selected_experts.const_data_ptr<int64_t>());
+    default:
+      TORCH_INTERNAL_ASSERT(false, "the arguments were checked");
+  }
+}
+
+}  // namespace moe::cpu

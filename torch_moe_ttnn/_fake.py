@@ -1,0 +1,20 @@
+"""Lets fake tensors on different devices meet the operators' own error.
+
+Everything else about fake tensors is the Meta kernels' work. Only the device they cannot see: while a Meta kernel runs,
+every fake tensor claims to be on ``meta``, and afterwards FakeTensorMode would raise in words of its own.
+"""
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from torch_moe_ttnn import _C
+
+
+def _check_devices_first(mode, func, types, args=(), kwargs=None):
+    bound = dict(zip(("selected_experts", "routing_weights"), args, strict=False)) | (kwargs or {})
+    _C.check_same_device(func._schema.name, bound["selected_experts"].device, bound["routing_weights"].device)
+    return mode.__torch_dispatch__(func, types, args, kwargs)
+
+
+for _name in ("moe::prepare_mapping", "moe::prepare_routing"):
+    torch.library.register_torch_dispatch(_name, FakeTensorMode, _check_devices_first)

@@ -1,0 +1,93 @@
+"""Typed entry points of the operators; ``torch.ops.moe`` has the same ones untyped."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Routing", "prepare_mapping", "prepare_routing"]
+
+
+class Routing(NamedTuple):
+    """What :func:`prepare_routing` returns.
+
+    E_padded is the number of experts rounded up to a multiple of 32, W is T·K, the number of choices.
+    """
+
+    num_routed_tokens: Tensor
+    """(1, E_padded), uint32: how many choices went to each expert, n_e."""
+
+    routed_tokens: Tensor
+    """(E_padded, W), uint32: row e lists the tokens of expert e, ascending, in its first n_e places;
+    0xFFFFFFFF after them."""
+
+    routed_token_weights: Tensor
+    """(E_padded, W), dtype of the weights given: their weights, in the same order; 0 after them."""
+
+
+def prepare_mapping(selected_experts: Tensor, routing_weights: Tensor, num_experts: int) -> Tensor:
+    """Turn a router's sparse choice into a dense map of weights.
+
+    Args:
+        selected_experts: (T, K), uint16, uint32, int32 or int64. The ids of the experts that each token goes to, each
+            in [0, num_experts). The id with all bits set (-1 where signed) is "no expert": the choice routes nowhere.
+            A token's ids differ; if one is repeated, its last weight is kept.
+        routing_weights: (T, K), bfloat16, float16 or float32, on the same device. The weight of each choice.
+        num_experts: E, at least 1 and at least K.
+
+    Returns:
+        (T, E), dtype of ``routing_weights``: at [t, e] the weight with which token t goes to expert e, else 0. New and
+        contiguous. There is no gradient: a backward pass through it raises.
+
+    Raises:
+        RuntimeError: a wrong shape, dtype, device or size.
+        IndexError: an id that is neither in [0, num_experts) nor "no expert". On an asynchronous device it is raised
+            by the next synchronisation or copy to the host.
+
+    Example:
+        >>> experts = torch.tensor([[2, 0], [1, -1]])
+        >>> weights = torch.tensor([[0.75, 0.25], [1.0, 0.0]])
+        >>> torch_moe_ttnn.prepare_mapping(experts, weights, 3)
+        tensor([[0.2500, 0.0000, 0.7500],
+                [0.0000, 1.0000, 0.0000]])
+
+    Source: ``csrc/cpu/prepare_mapping.cpp``.
+    """
+    return torch.ops.moe.prepare_mapping.default(selected_experts, routing_weights, num_experts)
+
+
+def prepare_routing(selected_experts: Tensor, routing_weights: Tensor, num_experts: int) -> Routing:
+    """Turn a router's sparse choice into a list of tokens for each expert.
+
+    Args:
+        selected_experts: (T, K), uint16, uint32, int32 or int64. The ids of the experts that each token goes to, each
+            in [0, num_experts). The id with all bits set (-1 where signed) is "no expert": the choice routes nowhere.
+            A token's ids differ; if one is repeated, each is listed, by ascending k.
+        routing_weights: (T, K), bfloat16, float16 or float32, on the same device. The weight of each choice.
+        num_experts: E, at least 1 and at least K.
+
+    Returns:
+        A :class:`Routing` of three new, contiguous tensors with E_padded rows, E rounded up to a multiple of 32, and
+        W = T·K columns: ``num_routed_tokens`` (1, E_padded), uint32; ``routed_tokens`` (E_padded, W), uint32, padded
+        with 0xFFFFFFFF; ``routed_token_weights`` (E_padded, W), dtype of ``routing_weights``, padded with 0. There is
+        no gradient: a backward pass through the weights raises.
+
+    Raises:
+        RuntimeError: a wrong shape, dtype, device or size.
+        IndexError: an id that is neither in [0, num_experts) nor "no expert". On an asynchronous device it is raised
+            by the next synchronisation or copy to the host.
+
+    Example:
+        >>> experts = torch.tensor([[2, 0], [2, -1]])
+        >>> weights = torch.tensor([[0.75, 0.25], [1.0, 0.0]])
+        >>> routing = torch_moe_ttnn.prepare_routing(experts, weights, 3)
+        >>> routing.num_routed_tokens[0, :3].tolist()
+        [1, 0, 2]
+        >>> routing.routed_tokens[2].tolist()
+        [0, 1, 4294967295, 4294967295]
+        >>> routing.routed_token_weights[2].tolist()
+        [0.75, 1.0, 0.0, 0.0]
+
+    Source: ``csrc/cpu/prepare_routing.cpp``.
+    """
+    return Routing(*torch.ops.moe.prepare_routing.default(selected_experts, routing_weights, num_experts))
