@@ -2,6 +2,7 @@
 
 // What the CPU kernels share: how they read the router's choices.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <limits>
@@ -18,9 +19,11 @@ namespace moe::cpu {
 inline constexpr int64_t kGrain = 32768;
 
 // Ids of every dtype compare as uint64: a negative id becomes a huge one, which is out of range like any other.
+// "No expert" is no expert even where there are so many that its number is below theirs.
 template <typename Id>
-bool in_range(Id id, int64_t num_experts) {
-  return static_cast<uint64_t>(id) < static_cast<uint64_t>(num_experts);
+bool is_expert(Id id, int64_t num_experts) {
+  return static_cast<uint64_t>(id) <
+      std::min(static_cast<uint64_t>(num_experts), static_cast<uint64_t>(kNoExpert<Id>));
 }
 
 // Remembers the first position whose id is out of range, whichever thread meets it.

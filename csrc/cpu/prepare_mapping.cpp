@@ -34,7 +34,7 @@ void fill_mapping(
       std::fill(mapping + block * num_experts, mapping + block_end * num_experts, Weight{0});
       for (int64_t token = block; token < block_end; ++token) {
         for (int64_t i = token * num_choices; i < (token + 1) * num_choices; ++i) {
-          if (in_range(ids[i], num_experts)) {
+          if (is_expert(ids[i], num_experts)) {
             mapping[token * num_experts + static_cast<int64_t>(ids[i])] = weights[i];
           } else if (ids[i] != kNoExpert<Id>) {
             return out_of_range.record(i);

@@ -48,7 +48,7 @@ SortedChoices<Weight> sort_choices(
     for (int64_t part = begin; part < end; ++part) {
       uint32_t* counts = next.get() + part * num_experts;
       for (int64_t i = part_begin(part) * num_choices; i < part_begin(part + 1) * num_choices; ++i) {
-        if (in_range(ids[i], num_experts)) {
+        if (is_expert(ids[i], num_experts)) {
           ++counts[ids[i]];
         } else if (ids[i] != kNoExpert<Id>) {
           return out_of_range.record(i);

@@ -1,0 +1,126 @@
+"""Qwen3-MoE with experts computed from the operators' outputs.
+
+The model is Hugging Face transformers' own, in a small configuration with random weights. Its sparse blocks look their
+experts' computation up in transformers' ``ExpertsInterface``; this example registers one there that gathers each
+expert's tokens by ``routed_tokens``, runs the expert and adds the result back with ``routed_token_weights``.
+
+    python examples/qwen3_moe.py
+    python examples/qwen3_moe.py --record choices.safetensors
+    python -m torch_moe_ttnn --input choices.safetensors
+"""
+
+import argparse
+import sys
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
+from transformers.integrations.moe import ExpertsInterface
+from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeTopKRouter
+
+import torch_moe_ttnn
+
+IMPLEMENTATION = "torch_moe_ttnn"
+
+
+def routed_experts_forward(
+    experts: nn.Module, hidden_states: Tensor, top_k_index: Tensor, top_k_weights: Tensor
+) -> Tensor:
+    """Compute a sparse block's experts, each on the tokens routed to it.
+
+    Args:
+        experts: transformers' ``Qwen3MoeExperts``, with the weights of all experts in two 3D parameters.
+        hidden_states: (T, hidden).
+        top_k_index: (T, K), the ids that the router picked.
+        top_k_weights: (T, K), their weights.
+
+    Returns:
+        (T, hidden): for each token the weighted sum of its experts' outputs.
+    """
+    routing = torch_moe_ttnn.prepare_routing(top_k_index, top_k_weights, experts.num_experts)
+    output = torch.zeros_like(hidden_states)
+    for expert, count in enumerate(routing.num_routed_tokens[0].tolist()):
+        if count == 0:  # padding rows among them
+            continue
+        tokens = routing.routed_tokens[expert, :count].to(torch.int64)
+        weights = routing.routed_token_weights[expert, :count, None]
+        gate, up = nn.functional.linear(hidden_states[tokens], experts.gate_up_proj[expert]).chunk(2, dim=-1)
+        expert_output = nn.functional.linear(experts.act_fn(gate) * up, experts.down_proj[expert])
+        output.index_add_(0, tokens, expert_output * weights)
+    return output
+
+
+ExpertsInterface.register(IMPLEMENTATION, routed_experts_forward)
+
+
+def build_model(seed: int = 0, dtype: torch.dtype = torch.float32) -> Qwen3MoeForCausalLM:
+    """Return a Qwen3-MoE of three layers: every expert of a layer of the 30B model, in a tenth of the width."""
+    config = Qwen3MoeConfig(
+        vocab_size=512,
+        hidden_size=128,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        intermediate_size=256,
+        moe_intermediate_size=64,
+        num_experts=128,
+        num_experts_per_tok=8,
+        norm_topk_prob=True,
+        initializer_range=0.2,
+    )
+    torch.manual_seed(seed)
+    return Qwen3MoeForCausalLM(config).to(dtype).eval()
+
+
+def record_choices(model: nn.Module, input_ids: Tensor) -> list[dict[str, Tensor]]:
+    """Run the model and return what the router of each layer handed to its experts."""
+    recorded = []
+
+    def record(router, inputs, outputs):
+        _logits, weights, ids = outputs
+        recorded.append({"selected_experts": ids, "routing_weights": weights})
+
+    routers = [module for module in model.modules() if isinstance(module, Qwen3MoeTopKRouter)]
+    hooks = [router.register_forward_hook(record) for router in routers]
+    try:
+        with torch.inference_mode():
+            model(input_ids)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return recorded
+
+
+def logits(model: Qwen3MoeForCausalLM, input_ids: Tensor, implementation: str) -> Tensor:
+    """Run the model with the named computation of its experts; "eager" is transformers' own."""
+    model.set_experts_implementation(implementation)
+    with torch.inference_mode():
+        return model(input_ids).logits
+
+
+def main() -> int:
+    """Compare the logits of both computations; with --record, keep a router's choices."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tokens", type=int, default=256, help="tokens in each of two sequences (default: 256)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", metavar="FILE", help="write the choices of a layer's router, a .safetensors file")
+    parser.add_argument("--layer", type=int, default=0, choices=range(3), help="the layer to record (default: 0)")
+    arguments = parser.parse_args()
+
+    model = build_model(arguments.seed)
+    input_ids = torch.randint(model.config.vocab_size, (2, arguments.tokens))
+    expected = logits(model, input_ids, "eager")
+    actual = logits(model, input_ids, IMPLEMENTATION)
+    print(f"logits {tuple(actual.shape)}: largest difference {(actual - expected).abs().max():.2g}")
+    torch.testing.assert_close(actual, expected)
+    if arguments.record:
+        choices = record_choices(model, input_ids)[arguments.layer]
+        save_file(choices, arguments.record, metadata={"num_experts": str(model.config.num_experts)})
+        print(f"recorded layer {arguments.layer}'s choices in {arguments.record}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
