@@ -7,7 +7,7 @@ from setuptools import setup
 # A broken backend elsewhere in the environment must not break this build.
 os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
 
-from torch.utils.cpp_extension import BuildExtension, CppExtension  # noqa: E402
+from torch.utils.cpp_extension import BuildExtension, CppExtension
 
 ROOT = Path(__file__).resolve().parent
 

@@ -1,10 +1,10 @@
-"""What the whole suite shares: the devices it runs on."""
+"""What the whole suite is run for: each device and each operator."""
 
 import pytest
 import torch
+from operators import MAPPING, ROUTING, Operator
 
-import torch_moe_ttnn
-from torch_moe_ttnn import _devices, reference
+from torch_moe_ttnn import _devices
 
 
 @pytest.fixture(scope="session", params=_devices.available())
@@ -13,29 +13,7 @@ def device(request) -> torch.device:
     return torch.device(request.param)
 
 
-@pytest.fixture(scope="session", params=["prepare_mapping", "prepare_routing"])
-def operator(request):
-    """Each operator, with its reference as an attribute."""
-    return Operator(request.param)
-
-
-class Operator:
-    """An operator, under all the names it goes by."""
-
-    def __init__(self, name: str):
-        self.name = f"moe::{name}"
-        self.overload = getattr(torch.ops.moe, name).default
-        self.wrapper = getattr(torch_moe_ttnn, name)
-        self.reference = getattr(reference, name)
-
-    def __call__(self, *arguments) -> tuple[torch.Tensor, ...]:
-        """Call it through torch.ops; one output is a tuple too."""
-        return as_tuple(self.overload(*arguments))
-
-    def expected(self, *arguments) -> tuple[torch.Tensor, ...]:
-        """Return what it should give."""
-        return as_tuple(self.reference(*arguments))
-
-
-def as_tuple(outputs) -> tuple[torch.Tensor, ...]:
-    return (outputs,) if isinstance(outputs, torch.Tensor) else tuple(outputs)
+@pytest.fixture(scope="session", params=[MAPPING, ROUTING], ids=lambda operator: operator.name)
+def operator(request) -> Operator:
+    """Each operator."""
+    return request.param

@@ -82,8 +82,8 @@ def _made_up_batch(parser: argparse.ArgumentParser, arguments: argparse.Namespac
     name = _one_of(parser, "--model", arguments.model or _DEFAULT_MODEL, MODELS)
     distribution = _one_of(parser, "--distribution", arguments.distribution or "uniform", DISTRIBUTIONS)
     tokens = _DEFAULT_TOKENS if arguments.tokens is None else arguments.tokens
-    if tokens < 0:
-        parser.error(f"--tokens: expected 0 or more, got {tokens}")
+    if not 0 <= tokens < 2**32:
+        parser.error(f"--tokens: expected a number from 0 to 2^32 - 1, got {tokens}")
     seed = arguments.seed or 0
     if not -(2**63) <= seed < 2**63:
         parser.error(f"--seed: expected a number of 64 bits, got {seed}")

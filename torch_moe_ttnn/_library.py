@@ -38,8 +38,9 @@ def _explain(error: ImportError) -> str:
     lines += [
         f"- The torch that it was built against is not the one that runs. Built against: {_built_against()}; "
         f"running: torch {torch.__version__}. Install that torch, or reinstall torch_moe_ttnn beside this one.",
-        f"- The platform is another. Built for: {', '.join(built) or 'nothing'}; running: {sys.implementation.cache_tag} "
-        f"on {platform.system()} {platform.machine()}, {' '.join(platform.libc_ver()) or 'unknown libc'}.",
+        f"- The platform is another. Built for: {', '.join(built) or 'nothing'}; "
+        f"running: {sys.implementation.cache_tag} on {platform.system()} {platform.machine()}, "
+        f"{' '.join(platform.libc_ver()) or 'unknown libc'}.",
     ]
     return "\n".join(lines)
 

@@ -16,10 +16,11 @@ def shape_and_dtype(tensor: Tensor) -> str:
 
 def duration(seconds: float) -> str:
     """Return a duration in the unit that suits it."""
-    for unit, scale in (("s", 1), ("ms", 1e3), ("us", 1e6)):
-        if seconds * scale >= 1:
-            break
-    return f"{seconds * scale:.1f} {unit}"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    if seconds >= 1e-3:
+        return f"{seconds * 1e3:.1f} ms"
+    return f"{seconds * 1e6:.1f} us"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

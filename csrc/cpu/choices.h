@@ -22,8 +22,7 @@ inline constexpr int64_t kGrain = 32768;
 // "No expert" is no expert even where there are so many that its number is below theirs.
 template <typename Id>
 bool is_expert(Id id, int64_t num_experts) {
-  return static_cast<uint64_t>(id) <
-      std::min(static_cast<uint64_t>(num_experts), static_cast<uint64_t>(kNoExpert<Id>));
+  return static_cast<uint64_t>(id) < std::min(static_cast<uint64_t>(num_experts), static_cast<uint64_t>(kNoExpert<Id>));
 }
 
 // Remembers the first position whose id is out of range, whichever thread meets it.

@@ -48,14 +48,11 @@ void fill_mapping(
 
 }  // namespace
 
-at::Tensor prepare_mapping(
-    const at::Tensor& selected_experts,
-    const at::Tensor& routing_weights,
-    int64_t num_experts) {
+at::Tensor prepare_mapping(const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
   check_prepare_mapping(selected_experts, routing_weights, num_experts);
+  at::Tensor mapping = empty_mapping(routing_weights, num_experts);
   const auto ids_tensor = selected_experts.expect_contiguous();
   const auto weights_tensor = routing_weights.expect_contiguous();
-  at::Tensor mapping = empty_mapping(routing_weights, num_experts);
   dispatch_choices(*ids_tensor, *weights_tensor, [&](const auto* ids, const auto* weights) {
     using Weight = std::remove_cvref_t<decltype(*weights)>;
     fill_mapping(

@@ -93,11 +93,7 @@ constexpr int64_t kBlock = 4096;
 
 template <typename Weight>
 void fill_rows(
-    const SortedChoices<Weight>& sorted,
-    uint32_t* tokens,
-    Weight* weights,
-    int64_t num_rows,
-    int64_t width) {
+    const SortedChoices<Weight>& sorted, uint32_t* tokens, Weight* weights, int64_t num_rows, int64_t width) {
   // Rows differ in length only before their padding, so equal ranges of elements are equal work.
   at::parallel_for(0, num_rows * width, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; block += kBlock) {
@@ -122,13 +118,11 @@ void fill_rows(
 }  // namespace
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> prepare_routing(
-    const at::Tensor& selected_experts,
-    const at::Tensor& routing_weights,
-    int64_t num_experts) {
+    const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
   check_prepare_routing(selected_experts, routing_weights, num_experts);
+  auto outputs = empty_routing(routing_weights, num_experts);
   const auto ids_tensor = selected_experts.expect_contiguous();
   const auto weights_tensor = routing_weights.expect_contiguous();
-  auto outputs = empty_routing(routing_weights, num_experts);
   auto& [num_routed_tokens, routed_tokens, routed_token_weights] = outputs;
   const int64_t num_rows = routed_tokens.size(0);
   uint32_t* counts = num_routed_tokens.mutable_data_ptr<uint32_t>();
@@ -136,13 +130,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> prepare_routing(
   void* token_weights = routed_token_weights.mutable_data_ptr();
   dispatch_choices(*ids_tensor, *weights_tensor, [&](const auto* ids, const auto* weights) {
     using Weight = std::remove_cvref_t<decltype(*weights)>;
-    const auto sorted = sort_choices(
-        ids,
-        weights,
-        selected_experts.size(0),
-        selected_experts.size(1),
-        num_experts,
-        num_rows);
+    const auto sorted =
+        sort_choices(ids, weights, selected_experts.size(0), selected_experts.size(1), num_experts, num_rows);
     for (int64_t row = 0; row < num_rows; ++row) {
       counts[row] = sorted.starts[row + 1] - sorted.starts[row];
     }

@@ -11,8 +11,7 @@ at::Tensor empty_mapping(const at::Tensor& routing_weights, const c10::SymInt& n
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> empty_routing(
-    const at::Tensor& routing_weights,
-    const c10::SymInt& num_experts) {
+    const at::Tensor& routing_weights, const c10::SymInt& num_experts) {
   const c10::SymInt rows = pad_num_experts(num_experts);
   const c10::SymInt width = routing_weights.sym_size(0) * routing_weights.sym_size(1);
   const auto weight_options = routing_weights.options();

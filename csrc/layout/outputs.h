@@ -14,7 +14,6 @@ at::Tensor empty_mapping(const at::Tensor& routing_weights, const c10::SymInt& n
 
 // num_routed_tokens (1, E_padded), routed_tokens (E_padded, T * K), routed_token_weights (E_padded, T * K)
 std::tuple<at::Tensor, at::Tensor, at::Tensor> empty_routing(
-    const at::Tensor& routing_weights,
-    const c10::SymInt& num_experts);
+    const at::Tensor& routing_weights, const c10::SymInt& num_experts);
 
 }  // namespace moe

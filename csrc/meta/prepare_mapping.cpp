@@ -7,9 +7,7 @@
 namespace moe::meta {
 
 at::Tensor prepare_mapping(
-    const at::Tensor& selected_experts,
-    const at::Tensor& routing_weights,
-    c10::SymInt num_experts) {
+    const at::Tensor& selected_experts, const at::Tensor& routing_weights, c10::SymInt num_experts) {
   check_prepare_mapping(selected_experts, routing_weights, num_experts);
   return empty_mapping(routing_weights, num_experts);
 }

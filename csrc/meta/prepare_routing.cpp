@@ -7,9 +7,7 @@
 namespace moe::meta {
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> prepare_routing(
-    const at::Tensor& selected_experts,
-    const at::Tensor& routing_weights,
-    c10::SymInt num_experts) {
+    const at::Tensor& selected_experts, const at::Tensor& routing_weights, c10::SymInt num_experts) {
   check_prepare_routing(selected_experts, routing_weights, num_experts);
   return empty_routing(routing_weights, num_experts);
 }

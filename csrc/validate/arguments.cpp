@@ -93,9 +93,7 @@ void check_same_device(const char* op, const c10::Device& selected_experts, cons
 }
 
 void check_prepare_mapping(
-    const at::Tensor& selected_experts,
-    const at::Tensor& routing_weights,
-    const c10::SymInt& num_experts) {
+    const at::Tensor& selected_experts, const at::Tensor& routing_weights, const c10::SymInt& num_experts) {
   check_common(kPrepareMapping, selected_experts, routing_weights, num_experts);
   const auto& tokens = selected_experts.sym_size(0);
   TORCH_CHECK(
@@ -108,9 +106,7 @@ void check_prepare_mapping(
 }
 
 void check_prepare_routing(
-    const at::Tensor& selected_experts,
-    const at::Tensor& routing_weights,
-    const c10::SymInt& num_experts) {
+    const at::Tensor& selected_experts, const at::Tensor& routing_weights, const c10::SymInt& num_experts) {
   check_common(kPrepareRouting, selected_experts, routing_weights, num_experts);
   const auto& tokens = selected_experts.sym_size(0);
   const auto& choices = selected_experts.sym_size(1);

@@ -12,13 +12,9 @@ namespace moe {
 void check_same_device(const char* op, const c10::Device& selected_experts, const c10::Device& routing_weights);
 
 void check_prepare_mapping(
-    const at::Tensor& selected_experts,
-    const at::Tensor& routing_weights,
-    const c10::SymInt& num_experts);
+    const at::Tensor& selected_experts, const at::Tensor& routing_weights, const c10::SymInt& num_experts);
 
 void check_prepare_routing(
-    const at::Tensor& selected_experts,
-    const at::Tensor& routing_weights,
-    const c10::SymInt& num_experts);
+    const at::Tensor& selected_experts, const at::Tensor& routing_weights, const c10::SymInt& num_experts);
 
 }  // namespace moe

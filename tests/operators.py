@@ -1,0 +1,32 @@
+"""The operators as the tests call them."""
+
+import torch
+
+import torch_moe_ttnn
+from torch_moe_ttnn import reference
+
+
+class Operator:
+    """An operator, under all the names it goes by."""
+
+    def __init__(self, name: str):
+        self.name = f"moe::{name}"
+        self.overload = getattr(torch.ops.moe, name).default
+        self.wrapper = getattr(torch_moe_ttnn, name)
+        self.reference = getattr(reference, name)
+
+    def __call__(self, *arguments) -> tuple[torch.Tensor, ...]:
+        """Call it through torch.ops; one output is a tuple too."""
+        return as_tuple(self.overload(*arguments))
+
+    def expected(self, *arguments) -> tuple[torch.Tensor, ...]:
+        """Return what it should give."""
+        return as_tuple(self.reference(*arguments))
+
+
+def as_tuple(outputs) -> tuple[torch.Tensor, ...]:
+    return (outputs,) if isinstance(outputs, torch.Tensor) else tuple(outputs)
+
+
+MAPPING = Operator("prepare_mapping")
+ROUTING = Operator("prepare_routing")

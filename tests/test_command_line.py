@@ -1,0 +1,188 @@
+"""`python -m torch_moe_ttnn`."""
+
+import io
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from torch_moe_ttnn import __main__ as command_line
+from torch_moe_ttnn import _report, reference
+from torch_moe_ttnn.choices import make_choices
+from torch_moe_ttnn.models import MODELS
+
+
+@pytest.fixture(autouse=True)
+def short_timing(monkeypatch):
+    monkeypatch.setattr(command_line, "_TIMING_SECONDS", 0.01)
+
+
+def run(capsys, *arguments) -> str:
+    """Run it, expecting success, and return what it printed."""
+    assert command_line.main([str(argument) for argument in arguments]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    return printed.out
+
+
+def mistake(capsys, *arguments) -> str:
+    """Run it, expecting a mistake in the arguments, and return the one line it says."""
+    with pytest.raises(SystemExit) as exited:
+        command_line.main([str(argument) for argument in arguments])
+    assert exited.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_as_a_program():
+    process = subprocess.run(
+        [sys.executable, "-m", "torch_moe_ttnn", "--tokens", "32"], check=True, capture_output=True, text=True
+    )
+    assert process.stderr == ""
+    assert f"torch {torch.__version__}" in process.stdout
+    assert re.search(r"^devices: .*cpu", process.stdout, re.MULTILINE)
+    assert "qwen3-30b-a3b: 128 experts, 8 a token; 32 tokens, uniform, seed 0" in process.stdout
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_models(capsys, device, model):
+    printed = run(capsys, "--model", model, "--tokens", 16, "--device", device)
+    experts, top_k, _ = MODELS[model]
+    rows = -(-experts // 32) * 32
+    mapping = re.search(r"^prepare_mapping .*", printed, re.MULTILINE).group()
+    assert f"bfloat16 (16, {experts})" in mapping
+    assert f" {16 * experts * 2:,} " in mapping
+    routing = re.search(r"^prepare_routing .*", printed, re.MULTILINE).group()
+    assert f"uint32 (1, {rows}), uint32 ({rows}, {16 * top_k}), bfloat16 ({rows}, {16 * top_k})" in routing
+    assert f" {rows * 4 + rows * 16 * top_k * 6:,} " in routing
+    for line in (mapping, routing):
+        assert line.split()[1] == str(device)
+        assert re.search(r"[\d.]+ (s|ms|us) +yes$", line)
+    assert f"{16 * top_k:,} choices over {experts} experts" in printed
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "zipf", "same", "padded"])
+def test_distributions(capsys, distribution):
+    assert f"64 tokens, {distribution}, seed 3" in run(
+        capsys, "--distribution", distribution, "--seed", 3, "--tokens", 64
+    )
+
+
+def test_no_tokens(capsys):
+    assert "bfloat16 (0, 128)" in run(capsys, "--tokens", 0)
+
+
+@pytest.mark.parametrize("changed", ["prepare_mapping", "prepare_routing"])
+def test_exit_status_where_something_differs(capsys, monkeypatch, changed):
+    right = getattr(reference, changed)
+
+    def wrong(*arguments):
+        outputs = right(*arguments)
+        (outputs if changed == "prepare_mapping" else outputs.routed_token_weights)[3, 5] = 7
+        return outputs
+
+    monkeypatch.setattr(reference, changed, wrong)
+    assert command_line.main(["--tokens", "32"]) == 1
+    printed = capsys.readouterr()
+    name = {"prepare_mapping": "mapping", "prepare_routing": "routed_token_weights"}[changed]
+    assert re.search(rf"^{changed}: {name}: 1 elements differ, the first at \(3, 5\): .* instead of 7.0$", printed.err)
+    assert re.search(rf"^{changed} .* no$", printed.out, re.MULTILINE)
+    assert len(re.findall(r" yes$", printed.out, re.MULTILINE)) == 1
+
+
+class TestInput:
+    """Recorded choices."""
+
+    @pytest.fixture
+    def recorded(self, tmp_path):
+        def save(ids, weights, metadata=None):
+            save_file({"selected_experts": ids, "routing_weights": weights}, tmp_path / "f.safetensors", metadata)
+            return tmp_path / "f.safetensors"
+
+        return save
+
+    @pytest.mark.parametrize("id_dtype", [torch.uint16, torch.uint32, torch.int32, torch.int64], ids=str)
+    def test_number_of_experts(self, capsys, recorded, id_dtype):
+        choices = make_choices(21, 3, 20, id_dtype=id_dtype)
+        path = recorded(*choices, {"num_experts": "20"})
+        assert "bfloat16 (21, 20)" in run(capsys, "--input", path)
+        assert "bfloat16 (21, 22)" in run(capsys, "--input", path, "--num-experts", 22)
+        assert "bfloat16 (21, 32)" in run(capsys, "--input", path, "--model", "gpt-oss-20b")
+
+    def test_load(self, capsys, recorded):
+        ids = torch.tensor([[0, 2], [0, 2], [0, 3], [0, -1]])
+        printed = run(capsys, "--input", recorded(ids, torch.ones(4, 2)), "--num-experts", 4)
+        assert "7 choices over 4 experts" in printed
+        assert re.search(r"least +expert 1 +0\n +mean +1.8\n +most +expert 0 +4\n", printed)
+
+    def test_mistakes(self, capsys, recorded, tmp_path):
+        choices = make_choices(21, 3, 20)
+        path = recorded(*choices)
+        assert mistake(capsys, "--input", path).endswith(
+            "the file's metadata has no num_experts; give --num-experts or --model"
+        )
+        assert "expected a number for num_experts" in mistake(
+            capsys, "--input", recorded(*choices, {"num_experts": "many"})
+        )
+        assert "expected one of mixtral-8x7b" in mistake(capsys, "--input", path, "--model", "gpt-2")
+        assert "expected expert ids in [0, 3)" in mistake(capsys, "--input", path, "--num-experts", 3)
+        assert "(K <= num_experts), got K = 3" in mistake(capsys, "--input", path, "--num-experts", 2)
+        for option, value in (("--tokens", 3), ("--seed", 3), ("--distribution", "zipf")):
+            assert f"{option} makes up a batch" in mistake(capsys, "--input", path, option, value)
+        assert "No such file" in mistake(capsys, "--input", tmp_path / "none")
+        (tmp_path / "text").write_text("text")
+        assert "--input" in mistake(capsys, "--input", tmp_path / "text")
+        assert "--input" in mistake(capsys, "--input", tmp_path)
+        save_file({"selected_experts": choices[0]}, tmp_path / "half")
+        assert mistake(capsys, "--input", tmp_path / "half").endswith("missing routing_weights")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "gpt-2"], "--model: expected one of mixtral-8x7b, "),
+        (["--distribution", "normal"], "--distribution: expected one of uniform, zipf, same, padded; got normal"),
+        (["--device", "cuda"], "--device: expected one of cpu"),
+        (["--device", "nonsense"], "--device: expected one of cpu"),
+        (["--tokens", "-1"], "--tokens: expected a number from 0 to 2^32 - 1, got -1"),
+        (["--tokens", "some"], "argument --tokens: invalid int value: 'some'"),
+        (["--tokens", str(2**32)], "--tokens: expected a number from 0 to 2^32 - 1, got 4294967296"),
+        (["--tokens", str(2**32 - 1)], "can't allocate memory"),
+        (["--seed", str(2**64)], "--seed: expected a number of 64 bits"),
+        (["--num-experts", "8"], "--num-experts goes with --input"),
+        (["--tokens", "4", "more"], "unrecognized arguments: more"),
+    ],
+    ids=" ".join,
+)
+def test_mistakes(capsys, arguments, said):
+    assert said in mistake(capsys, *arguments)
+
+
+class TestReport:
+    """The text it prints."""
+
+    def test_bars(self):
+        drawn = _report.load([0, 1, 2, 4, 8, 16], "utf-8").splitlines()[-1]
+        assert drawn.endswith("  .▁▁▂▄█")
+
+    def test_bars_without_unicode(self):
+        assert _report.load([0, 1, 2, 4, 8, 16], "ascii").splitlines()[-1].endswith("  .11248")
+
+    def test_a_terminal_without_unicode(self, monkeypatch):
+        output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        monkeypatch.setattr(sys, "stdout", output)
+        assert command_line.main(["--tokens", "4"]) == 0
+
+    def test_every_expert_is_drawn(self):
+        lines = _report.load(list(range(1, 131)), "utf-8").splitlines()[4:]
+        assert [line.split()[0] for line in lines] == ["0-63", "64-127", "128-129"]
+        assert [len(line.split()[1]) for line in lines] == [64, 64, 2]
+
+    @pytest.mark.parametrize(
+        ("seconds", "text"), [(2.5, "2.5 s"), (0.0125, "12.5 ms"), (3.25e-6, "3.2 us"), (4e-7, "0.4 us")]
+    )
+    def test_durations(self, seconds, text):
+        assert _report.duration(seconds) == text

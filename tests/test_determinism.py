@@ -1,0 +1,32 @@
+"""The same bits, run after run, at any number of threads."""
+
+import pytest
+import torch
+from checks import assert_same_bits
+
+from torch_moe_ttnn.choices import make_choices
+
+
+@pytest.fixture
+def threads():
+    """Sets the number of threads, and restores it afterwards."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("sizes", [(32, 8, 128), (4096, 8, 128), (9999, 10, 7 * 9), (1, 16, 896)], ids=str)
+@pytest.mark.parametrize("distribution", ["zipf", "padded"])
+def test_any_number_of_threads(operator, device, threads, distribution, sizes):
+    ids, weights = make_choices(*sizes, distribution=distribution)
+    expected = operator.expected(ids, weights, sizes[2])
+    for number in (1, 2, 3, 8):
+        threads(number)
+        assert_same_bits(operator(ids.to(device), weights.to(device), sizes[2]), expected)
+
+
+def test_run_after_run(operator, device):
+    ids, weights = (tensor.to(device) for tensor in make_choices(2048, 8, 128))
+    first = operator(ids, weights, 128)
+    for _ in range(20):
+        assert_same_bits(operator(ids, weights, 128), first)

@@ -1,0 +1,109 @@
+"""What `import torch_moe_ttnn` offers."""
+
+import doctest
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import torch
+from checks import assert_same_bits
+from operators import as_tuple
+
+import torch_moe_ttnn
+from torch_moe_ttnn import ops
+from torch_moe_ttnn.choices import make_choices
+
+
+def test_wrappers_do_what_the_operators_do(operator, device):
+    ids, weights = (tensor.to(device) for tensor in make_choices(9, 4, 16))
+    assert_same_bits(as_tuple(operator.wrapper(ids, weights, 16)), operator(ids, weights, 16))
+    assert_same_bits(
+        as_tuple(operator.wrapper(selected_experts=ids, routing_weights=weights, num_experts=16)),
+        operator(ids, weights, 16),
+    )
+
+
+def test_routing_has_names():
+    routing = torch_moe_ttnn.prepare_routing(*make_choices(9, 4, 16), 16)
+    assert isinstance(routing, torch_moe_ttnn.Routing)
+    assert routing._fields == ("num_routed_tokens", "routed_tokens", "routed_token_weights")
+
+
+def test_schemas():
+    assert str(torch.ops.moe.prepare_mapping.default._schema) == (
+        "moe::prepare_mapping(Tensor selected_experts, Tensor routing_weights, SymInt num_experts) -> Tensor"
+    )
+    assert str(torch.ops.moe.prepare_routing.default._schema) == (
+        "moe::prepare_routing(Tensor selected_experts, Tensor routing_weights, SymInt num_experts) -> "
+        "(Tensor num_routed_tokens, Tensor routed_tokens, Tensor routed_token_weights)"
+    )
+
+
+def test_the_examples_in_the_docstrings():
+    result = doctest.testmod(ops, extraglobs={"torch_moe_ttnn": torch_moe_ttnn})
+    assert result.attempted >= 8
+    assert result.failed == 0
+
+
+def test_version():
+    assert torch_moe_ttnn.__version__ == metadata.version("torch_moe_ttnn")
+
+
+def test_numbers_of_the_contract():
+    assert torch_moe_ttnn.EXPERT_ALIGNMENT == 32
+    assert torch_moe_ttnn.PADDING_TOKEN == 0xFFFFFFFF
+
+
+def test_import_starts_nothing_it_does_not_need():
+    """Importing the package costs little beside importing torch."""
+    code = "import torch, sys; before = set(sys.modules); import torch_moe_ttnn; print(*set(sys.modules) - before)"
+    imported = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {name.partition(".")[0] for name in imported} & {"transformers", "safetensors", "numpy", "sympy"}
+    assert "torch._inductor" not in imported
+
+
+def import_copy(folder: Path) -> str:
+    """Return what Python says when it imports the package in the folder."""
+    # An editable install would find the extension for any torch_moe_ttnn.
+    code = (
+        "import sys; sys.meta_path = [f for f in sys.meta_path if '__editable__' not in getattr(f, '__module__', '')];"
+        "import torch_moe_ttnn"
+    )
+    process = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    return process.stderr[process.stderr.index("ImportError: torch_moe_ttnn could not load") :]
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """Return a folder with the package's Python files alone."""
+    (tmp_path / "torch_moe_ttnn").mkdir()
+    for source in Path(torch_moe_ttnn.__file__).parent.glob("*.py"):
+        (tmp_path / "torch_moe_ttnn" / source.name).write_text(source.read_text())
+    return tmp_path
+
+
+def test_a_missing_library_is_explained(copy):
+    error = import_copy(copy)
+    assert "Likely causes:" in error
+    assert "holds no compiled extension" in error
+    assert f"Built against: torch 2.13.0; running: torch {torch.__version__}" in error
+    assert re.search(rf"Built for: nothing; running: {sys.implementation.cache_tag} on \w+", error)
+
+
+def test_a_library_that_does_not_load_is_explained(copy):
+    library = Path(torch_moe_ttnn._C.__file__).name
+    (copy / "torch_moe_ttnn" / library).write_text("not a library")
+    error = import_copy(copy)
+    assert "file too short" in error or "invalid ELF header" in error
+    assert f"Built against: torch 2.13.0; running: torch {torch.__version__}" in error
+    assert f"Built for: {library}; running: {sys.implementation.cache_tag} on" in error
+
+
+def test_a_source_tree_without_a_build_is_explained(copy):
+    """The usual mistake: `pip install .`, and then Python started in the clone."""
+    (copy / "setup.py").touch()
+    assert "source tree in which nothing was built. Run `pip install -e .`" in import_copy(copy)

@@ -1,0 +1,76 @@
+"""The example: transformers' Qwen3-MoE with experts computed from the operators' outputs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from checks import assert_matches_reference
+
+import torch_moe_ttnn
+
+qwen3_moe = pytest.importorskip("qwen3_moe", reason="transformers comes with the test extra", exc_type=ImportError)
+
+
+@pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=str)
+def model(request):
+    return qwen3_moe.build_model(dtype=request.param)
+
+
+@pytest.fixture(scope="module")
+def input_ids():
+    return torch.randint(512, (2, 100), generator=torch.Generator().manual_seed(1))
+
+
+def test_logits_equal_the_unmodified_models(model, input_ids, monkeypatch):
+    calls = []
+    operator = torch_moe_ttnn.prepare_routing
+    monkeypatch.setattr(torch_moe_ttnn, "prepare_routing", lambda *args: calls.append(args) or operator(*args))
+    expected = qwen3_moe.logits(model, input_ids, "eager")
+    assert not calls
+    actual = qwen3_moe.logits(model, input_ids, qwen3_moe.IMPLEMENTATION)
+    assert len(calls) == model.config.num_hidden_layers
+    torch.testing.assert_close(actual, expected)
+
+
+def test_logits_depend_on_the_experts(model, input_ids):
+    """The comparison above would see experts that are wrong: their share of the logits is not small."""
+    expected = qwen3_moe.logits(model, input_ids, "eager")
+    first_layer = model.model.layers[0].mlp.experts.down_proj
+    kept = first_layer.detach().clone()
+    try:
+        with torch.no_grad():
+            first_layer.zero_()
+        without = qwen3_moe.logits(model, input_ids, "eager")
+    finally:
+        with torch.no_grad():
+            first_layer.copy_(kept)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(without, expected)
+
+
+def test_recorded_choices(operator, device, model, input_ids):
+    """What the routers of a real model hand out is an input like any other."""
+    recorded = qwen3_moe.record_choices(model, input_ids)
+    assert len(recorded) == model.config.num_hidden_layers
+    for choices in recorded:
+        ids, weights = choices["selected_experts"], choices["routing_weights"]
+        assert ids.shape == weights.shape == (200, 8)
+        assert_matches_reference(operator, device, ids, weights, model.config.num_experts)
+
+
+def test_as_a_program(tmp_path):
+    path = tmp_path / "choices.safetensors"
+    script = Path(qwen3_moe.__file__)
+    example = subprocess.run(
+        [sys.executable, script, "--tokens", "40", "--record", path, "--layer", "2"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "logits (2, 40, 512): largest difference" in example.stdout
+    main_job = subprocess.run(
+        [sys.executable, "-m", "torch_moe_ttnn", "--input", path], check=True, capture_output=True, text=True
+    )
+    assert "128 experts, choices (80, 8)" in main_job.stdout
