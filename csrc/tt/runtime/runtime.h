@@ -1,0 +1,161 @@
+#pragma once
+
+// What a Tenstorrent device can do, in terms that neither torch nor TT-Metalium define: their headers clash (both ship
+// fmt), and TT-Metalium's API changes with every release. Behind this interface stand `emulated`, which runs the
+// kernels in this process, and `metal`, which launches them through TT-Metalium.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace moe::tt {
+
+// A device, its queue or a kernel on it failed. Asynchronous failures are thrown by the next call that waits.
+class DeviceError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class OutOfMemory : public DeviceError {
+ public:
+  OutOfMemory(const std::string& what, uint64_t requested, uint64_t free)
+      : DeviceError(what), requested(requested), free(free) {}
+
+  uint64_t requested;  // bytes
+  uint64_t free;       // bytes, in pieces that may be smaller
+};
+
+struct DeviceProperties {
+  std::string runtime;       // "emulated" or "metal"
+  std::string name;          // for people
+  std::string architecture;  // tt-metal's name: "wormhole_b0" or "blackhole"
+  uint32_t grid_x;           // columns and rows of worker cores
+  uint32_t grid_y;
+  uint32_t l1_size;  // bytes of L1 a core has, of which a program may use those that firmware and kernels leave
+  uint32_t dram_banks;
+  uint64_t dram_size;       // bytes, all banks together
+  uint32_t dram_alignment;  // bytes: what a NoC read from DRAM and its destination must agree on
+
+  uint32_t num_cores() const {
+    return grid_x * grid_y;
+  }
+};
+
+// A run of bytes in DRAM, striped in pages over the banks: page i is in bank i % dram_banks, page_size bytes long, at
+// address() + i / dram_banks * page_size there.
+class Buffer {
+ public:
+  virtual ~Buffer() = default;
+
+  virtual uint32_t address() const = 0;  // the same in every bank
+  virtual uint64_t size() const = 0;     // a multiple of page_size()
+  virtual uint32_t page_size() const = 0;
+};
+
+// The data-movement processors of a Tensix core, by tt-metal's names.
+enum class Processor : uint8_t {
+  kRiscv0,
+  kRiscv1,
+};
+
+// Cores are numbered row by row: core i has the logical coordinates (i % grid_x, i / grid_x).
+struct Cores {
+  uint32_t first = 0;
+  uint32_t count = 1;
+};
+
+// A region of L1, at the same address on every core of the program. Kernels find it by get_write_ptr(index); as a
+// queue between two kernels of a core it holds num_pages of page_size.
+struct CircularBuffer {
+  uint32_t index;
+  uint32_t page_size;  // bytes, a multiple of 16
+  uint32_t num_pages = 1;
+};
+
+// Code for one processor of some cores.
+struct Kernel {
+  std::string name;  // of a file in csrc/tt/kernels, without its ending
+  Processor processor = Processor::kRiscv0;
+  Cores cores;
+  std::vector<uint32_t> compile_args;
+  // For each core of `cores`, what get_arg_val reads.
+  std::vector<std::vector<uint32_t>> runtime_args;
+};
+
+// Everything about a launch but its common run-time arguments.
+struct ProgramDescription {
+  std::string name;  // for messages
+  Cores cores;       // what the kernels use together
+  std::vector<CircularBuffer> circular_buffers;
+  std::vector<uint32_t> semaphores;  // initial values at every launch; the position is the id for get_semaphore
+  std::vector<Kernel> kernels;
+};
+
+// A program that was checked and built, to be launched any number of times.
+class Program {
+ public:
+  virtual ~Program() = default;
+};
+
+// A device with one in-order queue. Calls may come from any thread. What was allocated or built here may outlive the
+// device: after close() it is empty, and using it throws.
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  virtual const DeviceProperties& properties() const = 0;
+
+  // `page_size` is a power of two and a multiple of dram_alignment; `size` is rounded up to it. The bytes are
+  // undefined. Throws OutOfMemory.
+  virtual std::shared_ptr<Buffer> allocate(uint64_t size, uint32_t page_size) = 0;
+
+  // Bytes of a buffer, from any offset; each happens after everything enqueued before.
+  // The source may be reused when write returns.
+  virtual void write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) = 0;
+  // Waits until the bytes are there.
+  virtual void read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) = 0;
+
+  // The NoC coordinates of a core as a kernel's get_noc_addr(x, y, address) takes them.
+  virtual std::pair<uint32_t, uint32_t> noc_coordinates(uint32_t core) const = 0;
+
+  // Throws DeviceError where the description breaks a limit of the chip or a kernel does not compile.
+  virtual std::shared_ptr<Program> build(const ProgramDescription& description) = 0;
+
+  // Enqueues a launch and returns. `common_args` is what get_common_arg_val reads, the same for every kernel; the
+  // buffers stay alive until the launch has ended.
+  virtual void launch(
+      const std::shared_ptr<Program>& program,
+      std::span<const uint32_t> common_args,
+      std::span<const std::shared_ptr<Buffer>> buffers) = 0;
+
+  // Waits for everything enqueued, and throws the first failure since the last call.
+  virtual void synchronize() = 0;
+
+  // Launches enqueued since the device was opened.
+  virtual uint64_t num_launches() const = 0;
+
+  // Waits, frees everything and throws nothing. Further calls throw.
+  virtual void close() noexcept = 0;
+};
+
+// A way to reach devices.
+class Runtime {
+ public:
+  virtual ~Runtime() = default;
+
+  virtual std::string name() const = 0;
+  // How many devices there are, without opening any; never throws.
+  virtual uint32_t device_count() const noexcept = 0;
+  virtual std::unique_ptr<Device> open(uint32_t index) = 0;
+};
+
+// In this process, on the host. Takes its chip from TORCH_TT_EMULATED_ARCH (wormhole_b0, blackhole) and its number of
+// devices from TORCH_TT_EMULATED_DEVICES; throws DeviceError where one of them makes no sense.
+std::unique_ptr<Runtime> make_emulated_runtime();
+
+}  // namespace moe::tt
