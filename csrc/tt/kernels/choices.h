@@ -1,0 +1,147 @@
+#pragma once
+
+// The router's choices as kernels read them, and the report of ids out of range.
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "../../layout/layout.h"
+#include "memory.h"
+
+namespace moe::tt {
+
+// Weights are only ever moved: unsigned integers of their size.
+template <uint32_t kBytes>
+using Bits = std::conditional_t<kBytes == 2, uint16_t, uint32_t>;
+
+// A part of the choices in L1.
+template <uint32_t kIdSize, uint32_t kWeightSize>
+class Choices {
+ public:
+  // Bytes of L1 that a part of at most so many choices takes.
+  static constexpr uint32_t room(uint32_t count) {
+    return ids_room(count) + align_up<uint32_t>(count * kWeightSize, kAlignment) + kAlignment;
+  }
+
+  // `address` is a multiple of kAlignment with room(capacity) bytes.
+  Choices(const ChoicesArgs& args, uint32_t address, uint32_t capacity)
+      : ids_memory_(args.ids),
+        weights_memory_(args.weights),
+        ids_address_(address),
+        weights_address_(address + ids_room(capacity)),
+        // "No expert" is no expert even where there are so many that its number is below theirs.
+        limit_(kIdSize == 2 && args.num_experts > 0xFFFF ? 0xFFFF : args.num_experts) {}
+
+  // Starts reading the choices [first, first + count): they are there after a read_barrier().
+  void start_reading(uint32_t first, uint32_t count) {
+    ids_ = l1_pointer<Word>(ids_memory_.read(static_cast<uint64_t>(first) * kIdSize, count * kIdSize, ids_address_));
+    weights_ = l1_pointer<Bits<kWeightSize>>(
+        weights_memory_.read(static_cast<uint64_t>(first) * kWeightSize, count * kWeightSize, weights_address_));
+  }
+
+  // Calls `expert(id)`, or `invalid(low, high)` for an id out of range, or neither for "no expert".
+  template <typename Expert, typename Invalid>
+  FORCE_INLINE void visit_id(uint32_t i, const Expert& expert, const Invalid& invalid) const {
+    if constexpr (kIdSize == 8) {
+      const uint32_t low = ids_[2 * i];
+      const uint32_t high = ids_[2 * i + 1];
+      if (high == 0 && low < limit_) {
+        expert(low);
+      } else if ((low & high) != kNoExpert<uint32_t>) {
+        invalid(low, high);
+      }
+    } else {
+      const uint32_t id = ids_[i];
+      if (id < limit_) {
+        expert(id);
+      } else if (id != kNoExpert<Word>) {
+        invalid(id, 0);
+      }
+    }
+  }
+
+  FORCE_INLINE Bits<kWeightSize> weight(uint32_t i) const {
+    return weights_[i];
+  }
+
+ private:
+  // A 64-bit id is two words.
+  using Word = std::conditional_t<kIdSize == 2, uint16_t, uint32_t>;
+
+  static constexpr uint32_t ids_room(uint32_t count) {
+    return align_up<uint32_t>(count * kIdSize, kAlignment) + kAlignment;
+  }
+
+  FlatMemory ids_memory_;
+  FlatMemory weights_memory_;
+  uint32_t ids_address_;
+  uint32_t weights_address_;
+  uint32_t limit_;
+  L1Pointer<Word> ids_ = l1_pointer<Word>(0);
+  L1Pointer<Bits<kWeightSize>> weights_ = l1_pointer<Bits<kWeightSize>>(0);
+};
+
+// Calls `run(id_size, weight_size, worker, arena)` with the sizes as types, the worker's number, and the address of its
+// L1, a multiple of kAlignment.
+template <typename Run>
+FORCE_INLINE void run_worker(const Run& run) {
+  const uint32_t processor = get_compile_time_arg_val(kProcessor);
+  const uint32_t worker = get_arg_val<uint32_t>(kCore) * kProcessors + processor;
+  const uint32_t arena = align_up<uint32_t>(get_write_ptr(processor), kAlignment);
+  const auto with_weights = [&](auto id_size) {
+    if (get_compile_time_arg_val(kWeightBytes) == 2) {
+      run(id_size, std::integral_constant<uint32_t, 2>(), worker, arena);
+    } else {
+      run(id_size, std::integral_constant<uint32_t, 4>(), worker, arena);
+    }
+  };
+  const uint32_t id_size = get_compile_time_arg_val(kIdBytes);
+  if (id_size == 2) {
+    with_weights(std::integral_constant<uint32_t, 2>());
+  } else if (id_size == 4) {
+    with_weights(std::integral_constant<uint32_t, 4>());
+  } else {
+    with_weights(std::integral_constant<uint32_t, 8>());
+  }
+}
+
+// The first id out of range that a worker meets in a launch.
+class Fault {
+ public:
+  void record(uint32_t position, uint32_t id_low, uint32_t id_high) {
+    if (position < position_) {
+      position_ = position;
+      id_low_ = id_low;
+      id_high_ = id_high;
+    }
+  }
+
+  // Leaves it in the worker's record, unless an earlier launch's is there. `room` is two kFaultRecordBytes of L1.
+  void report(const FaultArgs& args, uint32_t worker, uint32_t room) const {
+    if (position_ == kNone) {
+      return;
+    }
+    const FlatMemory records(args.records);
+    const uint32_t begin = worker * kFaultRecordBytes;
+    const uint32_t address = records.read(begin, kFaultRecordBytes, room);
+    read_barrier();
+    L1Pointer<FaultRecord> record = l1_pointer<FaultRecord>(address);
+    if (record->launch == 0) {
+      *record = {args.launch, position_, id_low_, id_high_, 0};
+    } else {
+      record->more = record->more + 1;
+    }
+    records.write(begin, kFaultRecordBytes, address);
+    write_barrier();
+  }
+
+ private:
+  static constexpr uint32_t kNone = 0xFFFFFFFF;
+
+  uint32_t position_ = kNone;
+  uint32_t id_low_ = 0;
+  uint32_t id_high_ = 0;
+};
+
+}  // namespace moe::tt
