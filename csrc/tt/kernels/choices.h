@@ -129,7 +129,7 @@ class Fault {
     L1Pointer<FaultRecord> record = l1_pointer<FaultRecord>(address);
     if (record->launch == 0) {
       *record = {args.launch, position_, id_low_, id_high_, 0};
-    } else {
+    } else if (record->launch != args.launch) {
       record->more = record->more + 1;
     }
     records.write(begin, kFaultRecordBytes, address);

@@ -52,7 +52,7 @@ struct ChoicesArgs {
 // Where a worker reports ids out of range: a FaultRecord each.
 struct FaultArgs {
   FlatArgs records;
-  uint32_t launch;  // a number from 1 on, which tells the host whose fault it was
+  uint32_t launch;  // a number from 1 on, which tells the host whose fault it was; launches of one call share it
 };
 
 // The first id out of range that a worker met since the host last cleared the record; launch 0 is none.

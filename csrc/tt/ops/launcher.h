@@ -1,0 +1,101 @@
+#pragma once
+
+// The operators as launches on a device: bytes in, bytes out, no torch.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "tt/kernels/protocol.h"
+#include "tt/runtime/runtime.h"
+
+namespace moe::tt {
+
+// Bytes of a buffer, from an offset on.
+struct Span {
+  std::shared_ptr<Buffer> buffer;
+  uint64_t offset = 0;
+};
+
+// The router's choices, checked, contiguous.
+struct Choices {
+  Span ids;
+  uint32_t id_bytes;  // 2, 4 or 8
+  bool ids_signed;
+  Span weights;
+  uint32_t weight_bytes;  // 2 or 4
+  uint32_t num_tokens;
+  uint32_t num_choices;
+  uint32_t num_experts;
+};
+
+// An id out of range that a launch met.
+struct IdFault {
+  const char* op;
+  int64_t position;
+  int64_t num_choices;
+  int64_t id;
+  int64_t num_experts;
+  bool more;  // another call after this one met such ids too
+};
+
+// The launches of one device. Programs are kept: they depend on dtypes and the number of cores, not on shapes.
+class Launcher {
+ public:
+  explicit Launcher(Device& device);
+
+  // (num_tokens, num_experts) weights.
+  void prepare_mapping(const char* op, const Choices& choices, const Span& mapping);
+
+  // Bytes of scratch memory that prepare_routing takes.
+  uint64_t routing_scratch_bytes(const Choices& choices) const;
+
+  // The counts of all rows, padding rows among them, and their tokens and weights. There must be choices.
+  void prepare_routing(
+      const char* op,
+      const Choices& choices,
+      const Span& counts,
+      const Span& tokens,
+      const Span& weights,
+      const Span& scratch);
+
+  // The first id out of range since the last call, once everything launched has ended; waits for that.
+  std::optional<IdFault> take_fault();
+
+ private:
+  struct Call {
+    const char* op;
+    uint32_t num_choices;
+    uint32_t num_experts;
+    uint32_t id_bytes;
+    bool ids_signed;
+  };
+  struct RoutingPlan;
+
+  static int64_t id_value(const Call& call, const FaultRecord& record);
+
+  FaultArgs new_call(const char* op, const Choices& choices);
+  std::vector<FaultRecord> read_faults();
+  void forget_calls(uint32_t last);
+  RoutingPlan plan_routing(const Choices& choices, uint32_t num_rows) const;
+  std::shared_ptr<Program> program(
+      const std::string& kernel, const Choices& choices, uint32_t num_cores, uint32_t num_semaphores);
+
+  Device& device_;
+  uint32_t arena_bytes_;
+  std::shared_ptr<Buffer> faults_;
+
+  // Of what follows. A call gets its number and is launched under one lock.
+  std::mutex mutex_;
+  uint32_t last_call_ = 0;
+  std::map<uint32_t, Call> calls_;  // by number, those since the last take_fault()
+  std::map<std::tuple<std::string, uint32_t, uint32_t, uint32_t>, std::shared_ptr<Program>> programs_;
+};
+
+}  // namespace moe::tt
