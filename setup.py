@@ -7,6 +7,7 @@ from setuptools import setup
 # A broken backend elsewhere in the environment must not break this build.
 os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
 
+import torch
 from torch.utils.cpp_extension import BuildExtension, CppExtension
 
 ROOT = Path(__file__).resolve().parent
@@ -16,6 +17,11 @@ def sources():
     """Everything in csrc but the device code, which tt-metal compiles when it is first launched."""
     every = (source.relative_to(ROOT) for source in (ROOT / "csrc").glob("**/*.cpp"))
     return sorted(str(source) for source in every if source.parent != Path("csrc/tt/kernels"))
+
+
+def write_build_info():
+    """Leaves what an extension that does not load can no longer say."""
+    (ROOT / "torch_moe_ttnn" / "_build_info.py").write_text(f"TORCH_VERSION = {torch.__version__!r}\n")
 
 
 def extension():
@@ -37,4 +43,5 @@ def extension():
     )
 
 
+write_build_info()
 setup(ext_modules=[extension()], cmdclass={"build_ext": BuildExtension})

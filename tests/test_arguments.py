@@ -131,6 +131,15 @@ def test_lists_too_large(kind, name):
     assert_raises(ROUTING, kind, TOO_LARGE[name])
 
 
+def test_as_many_choices_as_fit(kind):
+    """No more than T * K = 2^32 - 1 is too many; on a device there is no memory for that many rows of them."""
+    _, mode = kind
+    with mode:
+        ids = torch.zeros(1, 1, dtype=I64, device="meta").expand(2**32 - 1, 1)
+        _, tokens, _ = ROUTING(ids, torch.zeros(1, 1, device="meta").expand(2**32 - 1, 1), 8)
+    assert tokens.shape == (32, 2**32 - 1)
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_other_device(operator, device, swapped):
     devices = [device, torch.device("meta")][:: -1 if swapped else 1]
@@ -163,9 +172,20 @@ def test_compiled_code_says_the_same(operator):
         compiled(torch.zeros(4, 3, dtype=I64), torch.zeros(4, 3))
 
 
-def test_what_is_no_tensor(operator):
+def test_a_list_for_a_tensor(operator):
     with pytest.raises(RuntimeError, match=f"^{operator.name}"):
         operator.overload([[1, 2]], torch.zeros(1, 2), 8)
+
+
+def test_none_for_a_tensor(operator, kind):
+    device, mode = kind
+    message = f"^{operator.name}: expected a tensor for {{}}, got None$"
+    with mode:
+        tensor = torch.zeros(1, 2, device=device)
+        with pytest.raises(RuntimeError, match=message.format("selected_experts")):
+            operator.overload(None, tensor, 8)
+        with pytest.raises(RuntimeError, match=message.format("routing_weights")):
+            operator.overload(tensor, None, 8)
 
 
 def test_no_memory_for_the_outputs(operator):

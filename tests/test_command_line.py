@@ -112,6 +112,14 @@ class TestInput:
         assert "bfloat16 (21, 22)" in run(capsys, "--input", path, "--num-experts", 22)
         assert "bfloat16 (21, 32)" in run(capsys, "--input", path, "--model", "gpt-oss-20b")
 
+    def test_a_path_that_the_terminal_cannot_show(self, recorded, tmp_path, monkeypatch):
+        recorded(*make_choices(21, 3, 20), {"num_experts": "20"}).rename(tmp_path / "\N{SNOWMAN}.safetensors")
+        output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        monkeypatch.setattr(sys, "stdout", output)
+        assert command_line.main(["--input", str(tmp_path / "\N{SNOWMAN}.safetensors")]) == 0
+        output.seek(0)
+        assert "\\u2603.safetensors: 20 experts" in output.read()
+
     def test_load(self, capsys, recorded):
         ids = torch.tensor([[0, 2], [0, 2], [0, 3], [0, -1]])
         printed = run(capsys, "--input", recorded(ids, torch.ones(4, 2)), "--num-experts", 4)
@@ -120,12 +128,22 @@ class TestInput:
 
     def test_mistakes(self, capsys, recorded, tmp_path):
         choices = make_choices(21, 3, 20)
+        for wrong in ("many", "0", "-3", str(2**32), "9" * 5000):
+            assert "num_experts in the metadata: expected a number from 1 to 2^32 - 1, got" in mistake(
+                capsys, "--input", recorded(*choices, {"num_experts": wrong})
+            )
+        assert "expected outputs that fit this machine's memory" in mistake(
+            capsys, "--input", recorded(*choices, {"num_experts": "4000000000"})
+        )
+        assert "of dtype bfloat16, float16 or float32, got float64" in mistake(
+            capsys, "--input", recorded(choices[0], choices[1].double()), "--num-experts", 20
+        )
         path = recorded(*choices)
         assert mistake(capsys, "--input", path).endswith(
             "the file's metadata has no num_experts; give --num-experts or --model"
         )
-        assert "expected a number for num_experts" in mistake(
-            capsys, "--input", recorded(*choices, {"num_experts": "many"})
+        assert "--num-experts: expected a number from 1 to 2^32 - 1, got 9999" in mistake(
+            capsys, "--input", path, "--num-experts", "9" * 23
         )
         assert "expected one of mixtral-8x7b" in mistake(capsys, "--input", path, "--model", "gpt-2")
         assert "expected expert ids in [0, 3)" in mistake(capsys, "--input", path, "--num-experts", 3)
@@ -150,7 +168,8 @@ class TestInput:
         (["--tokens", "-1"], "--tokens: expected a number from 0 to 2^32 - 1, got -1"),
         (["--tokens", "some"], "argument --tokens: invalid int value: 'some'"),
         (["--tokens", str(2**32)], "--tokens: expected a number from 0 to 2^32 - 1, got 4294967296"),
-        (["--tokens", str(2**32 - 1)], "can't allocate memory"),
+        (["--tokens", str(2**32 - 1)], "expected outputs that fit this machine's memory"),
+        (["--model", ""], "--model: expected one of mixtral-8x7b, "),
         (["--seed", str(2**64)], "--seed: expected a number of 64 bits"),
         (["--num-experts", "8"], "--num-experts goes with --input"),
         (["--tokens", "4", "more"], "unrecognized arguments: more"),

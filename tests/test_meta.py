@@ -3,11 +3,12 @@
 import contextlib
 
 import pytest
+import sympy
 import torch
-from operators import MAPPING
+from operators import MAPPING, ROUTING
+from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.fx.experimental.symbolic_shapes import ShapeEnv, free_symbols
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
 from torch_moe_ttnn.choices import make_choices
 
@@ -49,27 +50,56 @@ def test_same_as_real_tensors(operator, device):
         assert (real.shape, real.dtype, real.stride()) == (meta.shape, meta.dtype, meta.stride())
 
 
-def test_symbolic_sizes_stay_symbolic(operator, device):
-    """One graph serves every T: no operator fixes a size, and no guard is left but those of the inputs' shapes."""
+@pytest.fixture
+def symbolic():
+    """Return a function that gives real tensors a fake twin whose every size is a symbol, and their ShapeEnv."""
     environment = ShapeEnv()
     mode = FakeTensorMode(shape_env=environment)
-    ids, weights = (
-        mode.from_tensor(tensor, static_shapes=False)
-        for tensor in (tensor.to(device) for tensor in make_choices(33, 4, 40))
-    )
+    dynamic = StatelessSymbolicContext(dynamic_sizes=[DimDynamic.DYNAMIC] * 2)
+
+    def make(*tensors):
+        return mode, [
+            mode.from_tensor(tensor, symbolic_context=dynamic, source=ConstantSource(f"tensor{i}"))
+            for i, tensor in enumerate(tensors)
+        ]
+
+    return make, environment
+
+
+def test_symbolic_sizes_stay_symbolic(operator, device, symbolic):
+    """One graph serves every T and K: no size is fixed, and what is guarded is only what the contract demands."""
+    make, environment = symbolic
+    ids, weights = (tensor.to(device) for tensor in make_choices(33, 4, 40))
+    mode, (ids, weights) = make(ids, weights)
+    num_tokens, top_k = expressions(ids.shape)
+    same_shape = [sympy.Eq(*pair) for pair in zip(expressions(ids.shape), expressions(weights.shape), strict=True)]
     with mode:
         outputs = operator(ids, weights, 40)
-    expected = expected_shapes(operator, *ids.shape, 40)
+    assert {guard.expr for guard in environment.guards} == {sympy.And(*same_shape), environment.simplify(top_k) <= 40}
+    width = num_tokens * top_k
+    expected = {MAPPING: [[num_tokens, 40]], ROUTING: [[1, 64], [64, width], [64, width]]}[operator]
+    assert [expressions(output.shape) for output in outputs] == [
+        [environment.simplify(sympy.sympify(size)) for size in shape] for shape in expected
+    ]
+
+
+def expressions(shape):
+    """Return the sizes as sympy knows them."""
+    return [size.node.expr if isinstance(size, torch.SymInt) else sympy.Integer(size) for size in shape]
+
+
+def test_symbolic_number_of_experts(operator, symbolic):
+    make, environment = symbolic
+    mode, (marker,) = make(torch.empty(40, 1))
+    num_experts = marker.shape[0]
+    with mode:
+        outputs = operator(torch.empty(9, 2, dtype=torch.int64), torch.empty(9, 2), num_experts)
+    experts = expressions(marker.shape)[0]
+    rows = 32 * ((experts + 31) // 32)
+    expected = {MAPPING: [[9, experts]], ROUTING: [[1, rows], [rows, 18], [rows, 18]]}[operator]
     for output, shape in zip(outputs, expected, strict=True):
-        assert all(bool(size == wanted) for size, wanted in zip(output.shape, shape, strict=True))
-    assert free_symbols(outputs[-1].shape)
-
-
-def test_symbolic_number_of_experts(operator):
-    graph = make_fx(lambda ids, weights, marker: operator(ids, weights, marker.shape[0]), tracing_mode="symbolic")(
-        *make_choices(9, 2, 40), torch.empty(40)
-    )
-    for num_tokens, num_experts in ((9, 40), (5, 70), (50, 33)):
-        ids, weights = make_choices(num_tokens, 2, num_experts)
-        outputs = graph(ids, weights, torch.empty(num_experts))
-        assert [tuple(output.shape) for output in outputs] == expected_shapes(operator, num_tokens, 2, num_experts)
+        for number in (40, 70, 33):
+            assert [size.subs(experts, number) for size in expressions(output.shape)] == [
+                sympy.sympify(size).subs(experts, number) for size in shape
+            ]
+    assert {guard.expr for guard in environment.guards} <= {experts >= 1, experts >= 2}

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from checks import assert_matches_reference
+from operators import ROUTING
 
 from torch_moe_ttnn.choices import DISTRIBUTIONS, make_choices
 from torch_moe_ttnn.models import MODELS
@@ -62,6 +63,14 @@ def test_weights_keep_every_bit(operator, device, weight_dtype):
 def test_empty_and_smallest(operator, device, num_tokens, top_k, num_experts):
     ids, weights = make_choices(num_tokens, top_k, num_experts)
     assert_matches_reference(operator, device, ids, weights, num_experts)
+
+
+def test_no_choices_of_more_tokens_than_could_be_looked_at(device):
+    """Nothing is done for a token that has no choices."""
+    ids, weights = torch.empty(2**62, 0, dtype=torch.int64, device=device), torch.empty(2**62, 0, device=device)
+    counts, tokens, token_weights = ROUTING(ids, weights, 8)
+    assert counts.tolist() == [[0] * 32]
+    assert tokens.shape == token_weights.shape == (32, 0)
 
 
 def test_ids_up_to_the_last_of_uint16(operator, device):

@@ -13,11 +13,19 @@ from torch.utils.benchmark import Timer
 
 import torch_moe_ttnn
 from torch_moe_ttnn import _devices, _report, reference
-from torch_moe_ttnn.choices import DISTRIBUTIONS, make_choices
+from torch_moe_ttnn._batch import (
+    DEFAULT_DISTRIBUTION,
+    DEFAULT_MODEL,
+    DEFAULT_TOKENS,
+    Batch,
+    InputError,
+    made_up_batch,
+    one_of,
+    recorded_batch,
+)
+from torch_moe_ttnn.choices import DISTRIBUTIONS
 from torch_moe_ttnn.models import MODELS
 
-_DEFAULT_MODEL = "qwen3-30b-a3b"
-_DEFAULT_TOKENS = 1024
 _TIMING_SECONDS = 0.3
 
 
@@ -25,13 +33,6 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str):
         """Say what is wrong in one line, without the usage."""
         self.exit(2, f"{self.prog}: {' '.join(message.split())}\n")
-
-
-class _Batch(NamedTuple):
-    description: str
-    selected_experts: Tensor
-    routing_weights: Tensor
-    num_experts: int
 
 
 class _Run(NamedTuple):
@@ -48,10 +49,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Route a batch through both operators, check every output against plain PyTorch and show the "
         "load of the experts. Exit status 1 where anything differs.",
     )
-    parser.add_argument("--model", metavar="NAME", help=f"{', '.join(MODELS)} (default: {_DEFAULT_MODEL})")
-    parser.add_argument("--tokens", type=int, metavar="T", help=f"tokens in the batch (default: {_DEFAULT_TOKENS})")
+    parser.add_argument("--model", metavar="NAME", help=f"{', '.join(MODELS)} (default: {DEFAULT_MODEL})")
+    parser.add_argument("--tokens", type=int, metavar="T", help=f"tokens in the batch (default: {DEFAULT_TOKENS})")
     parser.add_argument(
-        "--distribution", metavar="NAME", help=f"how experts are chosen: {', '.join(DISTRIBUTIONS)} (default: uniform)"
+        "--distribution",
+        metavar="NAME",
+        help=f"how experts are chosen: {', '.join(DISTRIBUTIONS)} (default: {DEFAULT_DISTRIBUTION})",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the choices (default: 0)")
     parser.add_argument("--device", default="cpu", help=f"{', '.join(_devices.available())} (default: cpu)")
@@ -63,73 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--num-experts",
-        type=int,
         metavar="E",
-        help="experts of the recorded choices (default: the file's metadata, else --model)",
+        help="experts of the recorded choices (default: --model's, else num_experts in the file's metadata)",
     )
     return parser
-
-
-def _one_of(parser: argparse.ArgumentParser, option: str, name: str, names) -> str:
-    if name not in names:
-        parser.error(f"{option}: expected one of {', '.join(names)}; got {name}")
-    return name
-
-
-def _made_up_batch(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> _Batch:
-    if arguments.num_experts is not None:
-        parser.error("--num-experts goes with --input; without it, --model names the number of experts")
-    name = _one_of(parser, "--model", arguments.model or _DEFAULT_MODEL, MODELS)
-    distribution = _one_of(parser, "--distribution", arguments.distribution or "uniform", DISTRIBUTIONS)
-    tokens = _DEFAULT_TOKENS if arguments.tokens is None else arguments.tokens
-    if not 0 <= tokens < 2**32:
-        parser.error(f"--tokens: expected a number from 0 to 2^32 - 1, got {tokens}")
-    seed = arguments.seed or 0
-    if not -(2**63) <= seed < 2**63:
-        parser.error(f"--seed: expected a number of 64 bits, got {seed}")
-    model = MODELS[name]
-    description = (
-        f"{name}: {model.num_experts} experts, {model.top_k} a token; {tokens} tokens, {distribution}, seed {seed}"
-    )
-    try:
-        choices = make_choices(tokens, model.top_k, model.num_experts, distribution=distribution, seed=seed)
-    except RuntimeError as error:  # no memory for so many tokens
-        parser.error(f"--tokens {tokens}: {str(error).splitlines()[0]}")
-    return _Batch(description, *choices, model.num_experts)
-
-
-def _recorded_batch(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> _Batch:
-    # Only here: who passes no file does not wait for the import.
-    from safetensors import SafetensorError, safe_open
-
-    for option in ("tokens", "seed", "distribution"):
-        if getattr(arguments, option) is not None:
-            parser.error(f"--{option} makes up a batch and --input brings one: give one of the two")
-    path = arguments.input
-    try:
-        with safe_open(path, framework="pt") as file:
-            missing = {"selected_experts", "routing_weights"} - set(file.keys())
-            if missing:
-                parser.error(
-                    f"--input {path}: expected tensors selected_experts and routing_weights, "
-                    f"missing {' and '.join(sorted(missing))}"
-                )
-            ids, weights = file.get_tensor("selected_experts"), file.get_tensor("routing_weights")
-            recorded = (file.metadata() or {}).get("num_experts")
-    except (OSError, SafetensorError) as error:
-        parser.error(f"--input {path}: {error}")
-
-    if arguments.num_experts is not None:
-        num_experts = arguments.num_experts
-    elif arguments.model is not None:
-        num_experts = MODELS[_one_of(parser, "--model", arguments.model, MODELS)].num_experts
-    elif recorded is None:
-        parser.error(f"--input {path}: the file's metadata has no num_experts; give --num-experts or --model")
-    elif not recorded.isdecimal():
-        parser.error(f"--input {path}: expected a number for num_experts in the metadata, got {recorded!r}")
-    else:
-        num_experts = int(recorded)
-    return _Batch(f"{path}: {num_experts} experts, choices {tuple(ids.shape)}", ids, weights, num_experts)
 
 
 def _difference(name: str, actual: Tensor, expected: Tensor) -> str | None:
@@ -148,7 +88,7 @@ def _as_dict(outputs: Tensor | torch_moe_ttnn.Routing) -> dict[str, Tensor]:
     return {"mapping": outputs} if isinstance(outputs, Tensor) else outputs._asdict()
 
 
-def _run(operator: Callable, plain: Callable, batch: _Batch, device: torch.device) -> _Run:
+def _run(operator: Callable, plain: Callable, batch: Batch, device: torch.device) -> _Run:
     ids, weights = batch.selected_experts.to(device), batch.routing_weights.to(device)
     outputs = _as_dict(operator(ids, weights, batch.num_experts))
     expected = _as_dict(plain(batch.selected_experts, batch.routing_weights, batch.num_experts))
@@ -166,8 +106,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    device = torch.device(_one_of(parser, "--device", arguments.device, _devices.available()))
-    batch = (_made_up_batch if arguments.input is None else _recorded_batch)(parser, arguments)
+    try:
+        device = torch.device(one_of("--device", arguments.device, _devices.available()))
+        batch = (made_up_batch if arguments.input is None else recorded_batch)(arguments)
+    except InputError as error:
+        parser.error(str(error))
+    # A path may have characters that the terminal's encoding has not.
+    sys.stdout.reconfigure(errors="backslashreplace")
 
     print(
         f"torch_moe_ttnn {torch_moe_ttnn.__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
@@ -176,10 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"devices: {', '.join(_devices.available())}\n\n{batch.description}\n")
     runs = {}
     for name in ("prepare_mapping", "prepare_routing"):
-        try:
-            runs[name] = _run(getattr(torch_moe_ttnn, name), getattr(reference, name), batch, device)
-        except (IndexError, RuntimeError) as error:  # of the recorded choices, or no memory
-            parser.error(str(error).splitlines()[0])
+        runs[name] = _run(getattr(torch_moe_ttnn, name), getattr(reference, name), batch, device)
 
     rows = [
         (

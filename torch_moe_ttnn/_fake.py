@@ -12,7 +12,9 @@ from torch_moe_ttnn import _C
 
 def _check_devices_first(mode, func, types, args=(), kwargs=None):
     bound = dict(zip(("selected_experts", "routing_weights"), args, strict=False)) | (kwargs or {})
-    _C.check_same_device(func._schema.name, bound["selected_experts"].device, bound["routing_weights"].device)
+    ids, weights = bound["selected_experts"], bound["routing_weights"]
+    if ids is not None and weights is not None:
+        _C.check_same_device(func._schema.name, ids.device, weights.device)
     return mode.__torch_dispatch__(func, types, args, kwargs)
 
 

@@ -33,7 +33,7 @@ def prepare_mapping(selected_experts: Tensor, routing_weights: Tensor, num_exper
             in [0, num_experts). The id with all bits set (-1 where signed) is "no expert": the choice routes nowhere.
             A token's ids differ; if one is repeated, its last weight is kept.
         routing_weights: (T, K), bfloat16, float16 or float32, on the same device. The weight of each choice.
-        num_experts: E, at least 1 and at least K.
+        num_experts: E, at least 1 and at least K, less than 2**32.
 
     Returns:
         (T, E), dtype of ``routing_weights``: at [t, e] the weight with which token t goes to expert e, else 0. New and
@@ -63,8 +63,9 @@ def prepare_routing(selected_experts: Tensor, routing_weights: Tensor, num_exper
         selected_experts: (T, K), uint16, uint32, int32 or int64. The ids of the experts that each token goes to, each
             in [0, num_experts). The id with all bits set (-1 where signed) is "no expert": the choice routes nowhere.
             A token's ids differ; if one is repeated, each is listed, by ascending k.
-        routing_weights: (T, K), bfloat16, float16 or float32, on the same device. The weight of each choice.
-        num_experts: E, at least 1 and at least K.
+        routing_weights: (T, K), bfloat16, float16 or float32, on the same device. The weight of each choice. There
+            are fewer than 2**32 choices (T·K).
+        num_experts: E, at least 1 and at least K, less than 2**32.
 
     Returns:
         A :class:`Routing` of three new, contiguous tensors with E_padded rows, E rounded up to a multiple of 32, and

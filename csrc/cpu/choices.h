@@ -7,11 +7,16 @@
 #include <cstdint>
 #include <limits>
 
+#include <ATen/Config.h>
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
 
 #include "layout/layout.h"
 #include "validate/ids.h"
+
+#if AT_PARALLEL_OPENMP && !defined(_OPENMP)
+#error "compile with OpenMP: at::parallel_for is inline, and runs on one thread without"
+#endif
 
 namespace moe::cpu {
 

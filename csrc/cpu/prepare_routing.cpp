@@ -68,6 +68,9 @@ SortedChoices<Weight> sort_choices(
     }
   }
   std::fill(&sorted.starts[num_experts], &sorted.starts[num_rows] + 1, total);
+  if (total == 0) {
+    return sorted;
+  }
 
   sorted.tokens = std::make_unique_for_overwrite<uint32_t[]>(total);
   sorted.weights = std::make_unique_for_overwrite<Weight[]>(total);
@@ -76,10 +79,13 @@ SortedChoices<Weight> sort_choices(
       uint32_t* place = next.get() + part * num_experts;
       for (int64_t token = part_begin(part); token < part_begin(part + 1); ++token) {
         for (int64_t i = token * num_choices; i < (token + 1) * num_choices; ++i) {
-          if (ids[i] != kNoExpert<Id>) {
+          if (is_expert(ids[i], num_experts)) {
             const uint32_t to = place[ids[i]]++;
-            sorted.tokens[to] = static_cast<uint32_t>(token);
-            sorted.weights[to] = weights[i];
+            // Always so, unless another thread writes the ids meanwhile.
+            if (to < total) {
+              sorted.tokens[to] = static_cast<uint32_t>(token);
+              sorted.weights[to] = weights[i];
+            }
           }
         }
       }
@@ -88,8 +94,9 @@ SortedChoices<Weight> sort_choices(
   return sorted;
 }
 
-// Rows are padded and written in blocks that stay in the first-level cache between the two.
-constexpr int64_t kBlock = 4096;
+// Elements of both lists that are padded and then written, in blocks that stay in the first-level cache between the
+// two.
+constexpr int64_t kBlock = 2048;
 
 template <typename Weight>
 void fill_rows(

@@ -45,6 +45,8 @@ void check_common(
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
     const c10::SymInt& num_experts) {
+  TORCH_CHECK(selected_experts.defined(), op, ": expected a tensor for selected_experts, got None");
+  TORCH_CHECK(routing_weights.defined(), op, ": expected a tensor for routing_weights, got None");
   check_same_device(op, selected_experts.device(), routing_weights.device());
   TORCH_CHECK(
       is_one_of(selected_experts.scalar_type(), {at::kUInt16, at::kUInt32, at::kInt, at::kLong}),
