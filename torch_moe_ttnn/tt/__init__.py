@@ -18,8 +18,8 @@ from torch_moe_ttnn.tt._devices import (
     set_device,
     synchronize,
 )
-from torch_moe_ttnn.tt._devices import is_in_bad_fork as _is_in_bad_fork
-from torch_moe_ttnn.tt._devices import lazy_init as _lazy_init
+from torch_moe_ttnn.tt._devices import _is_in_bad_fork as _is_in_bad_fork
+from torch_moe_ttnn.tt._devices import _lazy_init as _lazy_init
 from torch_moe_ttnn.tt._fallback import get_fallback_mode, set_fallback_mode
 from torch_moe_ttnn.tt._memory import (
     empty_cache,

@@ -68,7 +68,7 @@ def init() -> None:
     _C.tt.open(current_device())
 
 
-def lazy_init() -> None:
+def _lazy_init() -> None:
     """Check that devices can be used; PyTorch calls this before it makes a tensor on one. Opens none.
 
     Raises:
@@ -82,7 +82,7 @@ def is_initialized() -> bool:
     return any(_C.tt.is_open(index) for index in range(device_count()))
 
 
-def is_in_bad_fork() -> bool:
+def _is_in_bad_fork() -> bool:
     """Return whether this process was forked from one that had opened a device."""
     return _C.tt.in_bad_fork()
 

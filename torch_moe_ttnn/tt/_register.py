@@ -1,6 +1,5 @@
 """Makes the device known to PyTorch."""
 
-import atexit
 import warnings
 
 import torch
@@ -23,5 +22,4 @@ def register() -> None:
     torch._register_device_module("tt", tt)
     torch.utils.generate_methods_for_privateuse1_backend(for_storage=True)
     print_from_host()
-    # Registered before what uses devices can register anything, so that it runs after all of that.
-    atexit.register(_C.tt.close)
+    _C.tt.close_at_exit()

@@ -1,5 +1,7 @@
 #include "tt/torch/binding.h"
 
+#include <cstdlib>
+
 #include <torch/csrc/Exceptions.h>
 #include <torch/csrc/utils/pybind.h>
 
@@ -33,7 +35,12 @@ void bind_devices(pybind11::module_& m) {
   m.def("open", wrap_pybind_function_no_gil([](c10::DeviceIndex index) { open_device(index); }));
   m.def("is_open", [](c10::DeviceIndex index) { return !in_bad_fork() && find_open_device(index) != nullptr; });
   m.def("in_bad_fork", &in_bad_fork);
-  m.def("close", &close_devices, pybind11::call_guard<pybind11::gil_scoped_release>());
+  // After the last Python code and before this library's own end.
+  m.def("close_at_exit", [] {
+    if (Py_AtExit([] { close_devices(); }) != 0) {
+      std::atexit([] { close_devices(); });
+    }
+  });
   m.def("synchronize", wrap_pybind_function_no_gil([](c10::DeviceIndex index) { guard()->synchronizeDevice(index); }));
   m.def("num_launches", wrap_pybind_function([](c10::DeviceIndex index) {
           check_device_index(index);

@@ -45,6 +45,25 @@ std::optional<at::Device> common_device(const c10::OperatorHandle& op, c10::Arra
   return device;
 }
 
+// Nothing could be written back to a tensor elsewhere.
+void check_written(const c10::OperatorHandle& op, c10::ArrayRef<c10::IValue> arguments, const at::Device& device) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const c10::Argument& argument = op.schema().arguments()[i];
+    if (argument.alias_info() != nullptr && argument.alias_info()->isWrite() && arguments[i].isTensor() &&
+        arguments[i].toTensor().defined()) {
+      TORCH_CHECK(
+          arguments[i].toTensor().device() == device,
+          op.schema().name(),
+          ": expected all tensors on the same device, got ",
+          argument.name(),
+          ", which is written to, on ",
+          arguments[i].toTensor().device(),
+          " and another on ",
+          device);
+    }
+  }
+}
+
 bool names_device(c10::ArrayRef<c10::IValue> arguments) {
   return std::any_of(arguments.begin(), arguments.end(), [](const auto& argument) { return argument.isDevice(); });
 }
@@ -67,6 +86,9 @@ void fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   announce_fallback(op);
   const auto arguments = torch::jit::last(*stack, op.schema().arguments().size());
   const auto device = common_device(op, arguments);
+  if (device) {
+    check_written(op, arguments, *device);
+  }
   const bool has_device_argument = names_device(arguments);
   {
     const HostGeneratorGuard generator_guard(op, *stack, device);

@@ -24,7 +24,10 @@ HostGeneratorGuard::HostGeneratorGuard(
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (is_generator(arguments[i])) {
       c10::IValue& argument = stack[begin + i];
-      if (argument.isGenerator()) {
+      if (argument.isGenerator() && !device) {
+        // A tt generator for CPU tensors: PyTorch's own error.
+        at::check_generator<at::CPUGeneratorImpl>(argument.toGenerator());
+      } else if (argument.isGenerator()) {
         argument = host_generator(argument.toGenerator());
       } else if (device) {
         argument = host_generator(default_generator(device->index()));

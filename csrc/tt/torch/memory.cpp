@@ -17,6 +17,7 @@ DeviceSpan span_of(const at::Tensor& tensor) {
 DeviceSpan span_of(const void* address) {
   OpenDevice* device = find_device_of(address);
   TORCH_CHECK(device != nullptr, "expected an address of tt memory, got ", address);
+  device->device();  // Says so where it is closed, or the parent's.
   auto [buffer, offset] = device->memory().find(address);
   return {std::move(buffer), offset, device};
 }
