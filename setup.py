@@ -22,10 +22,14 @@ def extension():
         # at::parallel_for is inline: without OpenMP it would run on one thread. The run time is torch's own libgomp.
         compile_args.append("-fopenmp")
         link_args.append("-fopenmp")
+    csrc = ROOT / "csrc"
+    # Kernels are the device's code. For the emulated device, the files in its own folder `kernels` include them, and
+    # its folder `include` stands in for tt-metal's kernel API.
+    sources = [source for source in csrc.glob("**/*.cpp") if csrc / "tt" / "kernels" not in source.parents]
     return CppExtension(
         "torch_moe_ttnn._C",
-        sorted(str(source.relative_to(ROOT)) for source in (ROOT / "csrc").glob("**/*.cpp")),
-        include_dirs=[str(ROOT / "csrc")],
+        sorted(str(source.relative_to(ROOT)) for source in sources),
+        include_dirs=[str(csrc), str(csrc / "tt" / "runtime" / "emulated" / "include")],
         extra_compile_args=compile_args,
         extra_link_args=link_args,
     )

@@ -8,7 +8,11 @@
 namespace moe::tt::emulated {
 
 EmulatedDevice::EmulatedDevice(Chip chip, uint32_t index)
-    : chip_(std::move(chip)), index_(index), dram_(std::make_shared<Dram>(chip_)), queue_(std::make_unique<Queue>()) {}
+    : chip_(std::move(chip)),
+      index_(index),
+      dram_(std::make_shared<Dram>(chip_)),
+      engine_(std::make_unique<Engine>(chip_, *dram_)),
+      queue_(std::make_unique<Queue>()) {}
 
 EmulatedDevice::~EmulatedDevice() {
   close();
@@ -21,7 +25,7 @@ std::shared_ptr<Buffer> EmulatedDevice::allocate(uint64_t size, uint32_t page_si
 
 void EmulatedDevice::write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {
   Queue& queue = this->queue();
-  auto target = checked(buffer, offset, source.size());
+  auto target = own(buffer, offset, source.size());
   if (queue.try_run([&] { target->dram()->write(*target, offset, source); })) {
     return;
   }
@@ -32,7 +36,7 @@ void EmulatedDevice::write(const std::shared_ptr<Buffer>& buffer, uint64_t offse
 
 void EmulatedDevice::read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) {
   Queue& queue = this->queue();
-  auto source = checked(buffer, offset, destination.size());
+  auto source = own(buffer, offset, destination.size());
   queue.run([&] { source->dram()->read(*source, offset, destination); });
 }
 
@@ -45,13 +49,30 @@ std::pair<uint32_t, uint32_t> EmulatedDevice::noc_coordinates(uint32_t core) con
   return {x, y};
 }
 
-std::shared_ptr<Program> EmulatedDevice::build(const ProgramDescription&) {
-  throw DeviceError("launches are not implemented yet");
+std::shared_ptr<Program> EmulatedDevice::build(const ProgramDescription& description) {
+  queue();
+  return std::make_shared<EmulatedProgram>(chip_, dram_, description);
 }
 
 void EmulatedDevice::launch(
-    const std::shared_ptr<Program>&, std::span<const uint32_t>, std::span<const std::shared_ptr<Buffer>>) {
-  throw DeviceError("launches are not implemented yet");
+    const std::shared_ptr<Program>& program,
+    std::span<const uint32_t> common_args,
+    std::span<const std::shared_ptr<Buffer>> buffers) {
+  Queue& queue = this->queue();
+  auto own_program = std::dynamic_pointer_cast<EmulatedProgram>(program);
+  if (!own_program || own_program->device() != dram_.get()) {
+    throw DeviceError(text("expected a program of emulated device ", index_, ", got one of another device"));
+  }
+  check_runtime_args(own_program->description().name, own_program->max_runtime_args(), common_args.size());
+  std::vector<std::shared_ptr<DramBuffer>> own_buffers;
+  for (const auto& buffer : buffers) {
+    own_buffers.push_back(own(buffer));
+  }
+  queue.enqueue([engine = engine_.get(),
+                 own_program = std::move(own_program),
+                 common_args = std::vector<uint32_t>(common_args.begin(), common_args.end()),
+                 own_buffers = std::move(own_buffers)] { engine->run(*own_program, common_args, own_buffers); });
+  ++num_launches_;
 }
 
 void EmulatedDevice::synchronize() {
@@ -63,10 +84,13 @@ void EmulatedDevice::close() noexcept {
     return;
   }
   if (!process_.is_current()) {
-    queue_.release();  // its thread is not here to be joined
+    // Their threads are not here to be joined.
+    queue_.release();
+    engine_.release();
     return;
   }
   queue_.reset();
+  engine_.reset();
   dram_->close();
 }
 
@@ -78,12 +102,17 @@ Queue& EmulatedDevice::queue() const {
   return *queue_;
 }
 
-std::shared_ptr<DramBuffer> EmulatedDevice::checked(
-    const std::shared_ptr<Buffer>& buffer, uint64_t offset, uint64_t size) const {
+std::shared_ptr<DramBuffer> EmulatedDevice::own(const std::shared_ptr<Buffer>& buffer) const {
   auto own = std::dynamic_pointer_cast<DramBuffer>(buffer);
   if (!own || own->dram() != dram_.get()) {
     throw DeviceError(text("expected a buffer of emulated device ", index_, ", got one of another device"));
   }
+  return own;
+}
+
+std::shared_ptr<DramBuffer> EmulatedDevice::own(
+    const std::shared_ptr<Buffer>& buffer, uint64_t offset, uint64_t size) const {
+  auto own = this->own(buffer);
   if (offset > own->size() || size > own->size() - offset) {
     throw DeviceError(
         text("expected a range inside the buffer's ", own->size(), " bytes, got ", size, " bytes from byte ", offset));

@@ -6,6 +6,7 @@
 
 #include "tt/runtime/emulated/chip.h"
 #include "tt/runtime/emulated/dram.h"
+#include "tt/runtime/emulated/engine.h"
 #include "tt/runtime/emulated/process.h"
 #include "tt/runtime/emulated/queue.h"
 #include "tt/runtime/runtime.h"
@@ -41,14 +42,16 @@ class EmulatedDevice : public Device {
  private:
   // The open device's queue; throws where there is none, or where this is another process.
   Queue& queue() const;
-  // The buffer as one of this device that holds these bytes.
-  std::shared_ptr<DramBuffer> checked(const std::shared_ptr<Buffer>& buffer, uint64_t offset, uint64_t size) const;
+  std::shared_ptr<DramBuffer> own(const std::shared_ptr<Buffer>& buffer) const;
+  // As one of this device that holds these bytes.
+  std::shared_ptr<DramBuffer> own(const std::shared_ptr<Buffer>& buffer, uint64_t offset, uint64_t size) const;
 
   Process process_;
   Chip chip_;
   uint32_t index_;
   std::shared_ptr<Dram> dram_;
-  std::unique_ptr<Queue> queue_;  // none once the device is closed
+  std::unique_ptr<Engine> engine_;  // its commands' threads; none once the device is closed
+  std::unique_ptr<Queue> queue_;    // likewise
   std::atomic<uint64_t> num_launches_ = 0;
 };
 
