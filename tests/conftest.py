@@ -1,5 +1,10 @@
 """What the whole suite is run for: each device and each operator."""
 
+import os
+
+# Two devices, for what happens between them. Read when devices are first asked for.
+os.environ.setdefault("TORCH_TT_EMULATED_DEVICES", "2")
+
 import pytest
 import torch
 from operators import MAPPING, ROUTING, Operator

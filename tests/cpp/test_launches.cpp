@@ -221,7 +221,7 @@ TEST(failures_arrive_later_and_once) {
   auto buffer = to_device(*device, iota(8), 32);
   auto failing = device->build({"p", {}, {}, {}, {kernel("throw_an_exception")}});
   auto also_failing = device->build({"p", {}, {}, {}, {kernel("argument_that_is_not_there", {1})}});
-  const std::string first = "kernel 'throw_an_exception' on core (0, 0), riscv0: threw: surprise";
+  const std::string first = "program 'p': kernel 'throw_an_exception' on core (0, 0), riscv0: threw: surprise";
   device->launch(failing, {}, {});
   device->launch(also_failing, {}, {});
   CHECK_THROWS(DeviceError, device->synchronize(), first);
@@ -244,7 +244,8 @@ TEST(a_failing_kernel_unwinds_the_others) {
   CHECK_EQ(
       failure_of(*device, description),
       std::string(
-          "kernel 'argument_that_is_not_there' on core (5, 0), riscv0: expected the index of a run-time "
+          "program 'meet': kernel 'argument_that_is_not_there' on core (5, 0), riscv0: expected the index of a "
+          "run-time "
           "argument below 1, got 1"));
 }
 

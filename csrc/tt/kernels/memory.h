@@ -8,7 +8,7 @@
 #include "l1.h"
 #include "protocol.h"
 
-namespace moe::tt {
+namespace moe::tt::kernels {
 
 // The arguments of a launch as a struct; see protocol.h.
 template <typename Args>
@@ -137,4 +137,4 @@ struct Share {
   }
 };
 
-}  // namespace moe::tt
+}  // namespace moe::tt::kernels

@@ -1,5 +1,7 @@
 #include "tt/runtime/emulated/device.h"
 
+#include "api/tensor/tensor_accessor_args.h"
+
 #include <utility>
 #include <vector>
 
@@ -47,6 +49,10 @@ std::pair<uint32_t, uint32_t> EmulatedDevice::noc_coordinates(uint32_t core) con
   }
   auto [x, y] = chip_.noc(core);
   return {x, y};
+}
+
+std::vector<uint32_t> EmulatedDevice::tensor_accessor_args() const {
+  return {TensorAccessorArgs<0>::kInterleavedDram, 0};
 }
 
 std::shared_ptr<Program> EmulatedDevice::build(const ProgramDescription& description) {

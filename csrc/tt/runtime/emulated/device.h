@@ -27,6 +27,7 @@ class EmulatedDevice : public Device {
   void read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) override;
 
   std::pair<uint32_t, uint32_t> noc_coordinates(uint32_t core) const override;
+  std::vector<uint32_t> tensor_accessor_args() const override;
   std::shared_ptr<Program> build(const ProgramDescription& description) override;
   void launch(
       const std::shared_ptr<Program>& program,

@@ -6,6 +6,7 @@
 #include "tt/runtime/emulated/dram_view.h"
 #include "tt/runtime/emulated/kernel_context.h"
 #include "tt/runtime/emulated/poison.h"
+#include "tt/runtime/emulated/text.h"
 
 namespace moe::tt::emulated {
 
@@ -25,9 +26,13 @@ void Engine::run(
   DramView view(dram_, buffers);
   Launch launch{chip_, program, common_args, view, tensix_, scheduler_};
   const auto& placements = program.placements();
-  scheduler_.run(static_cast<uint32_t>(placements.size()), chip_.properties.num_cores(), [&](uint32_t kernel) {
-    KernelContext(launch, placements[kernel]).run();
-  });
+  try {
+    scheduler_.run(static_cast<uint32_t>(placements.size()), chip_.properties.num_cores(), [&](uint32_t kernel) {
+      KernelContext(launch, placements[kernel]).run();
+    });
+  } catch (const DeviceError& error) {
+    throw DeviceError(text("program '", program.description().name, "': ", error.what()));
+  }
 }
 
 void Engine::prepare(const EmulatedProgram& program) {
