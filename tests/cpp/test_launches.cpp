@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "device.h"
@@ -263,6 +264,35 @@ TEST(buffers_live_until_the_launch_has_ended) {
   CHECK(device->allocate(32, 32)->address() != address);
   device->synchronize();
   CHECK_EQ(device->allocate(32, 32)->address(), address);
+}
+
+TEST(calls_may_come_from_any_thread) {
+  auto device = open_wormhole();
+  std::vector<std::thread> threads;
+  std::vector<std::string> failures(4);
+  for (uint32_t i = 0; i < failures.size(); ++i) {
+    threads.emplace_back([&, i] {
+      for (uint32_t round = 0; round < 10; ++round) {
+        auto target = to_device(*device, iota(64), 32);
+        Kernel fill = kernel("fill_page", {i, 5, 10});
+        fill.compile_args = accessor_args({target});
+        std::vector<std::shared_ptr<Buffer>> buffers{target};
+        std::vector<uint32_t> common{target->address()};
+        device->launch(device->build({"fill", {}, {{0, 32}}, {}, {fill}}), common, buffers);
+        auto words = to_host(*device, target);
+        if (words[39] != 39 || words[40] != i || words[47] != i || words[48] != 48) {
+          failures[i] = "wrong words";
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  for (const std::string& failure : failures) {
+    CHECK_EQ(failure, std::string());
+  }
+  CHECK_EQ(device->num_launches(), 40u);
 }
 
 // What a launch costs: nothing to wait for, and everybody waiting for everybody.

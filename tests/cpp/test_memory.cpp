@@ -190,7 +190,7 @@ TEST(closed_devices_say_so) {
 TEST(forked_children_may_only_leave) {
   auto device = open_wormhole();
   auto buffer = to_device(*device, iota(8), 32);
-  device->synchronize();
+  launch(*device, {"p", {}, {}, {}, {kernel("nothing")}});
   pid_t child = fork();
   if (child == 0) {
     std::string message = message_of<DeviceError>([&] { device->synchronize(); });

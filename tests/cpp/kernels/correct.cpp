@@ -15,8 +15,6 @@ volatile uint32_t* semaphore(uint32_t id) {
 
 }  // namespace
 
-TEST_KERNEL(nothing) {}
-
 // Copies pages [first, first + count) of one buffer to another, adding a number to each word. Each processor has a page
 // of L1 of its own.
 TEST_KERNEL(add_to_pages) {

@@ -26,7 +26,7 @@ void Queue::enqueue(Command command) {
 void Queue::run(const Command& command) {
   std::unique_lock lock(mutex_);
   if (commands_.empty() && !busy_) {
-    execute(lock, command);
+    execute(lock, [&] { command(); });
   } else {
     // Commands of other threads may follow; this one is not to wait for them.
     uint64_t ticket = ended_ + busy_ + commands_.size();
@@ -42,13 +42,14 @@ bool Queue::try_run(const Command& command) {
   if (!commands_.empty() || busy_) {
     return false;
   }
-  execute(lock, command);
+  execute(lock, [&] { command(); });
   return true;
 }
 
 void Queue::wait() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return commands_.empty() && !busy_; });
+  uint64_t enqueued = ended_ + busy_ + commands_.size();
+  changed_.wait(lock, [&] { return ended_ >= enqueued; });
   throw_failure(lock);
 }
 
@@ -61,15 +62,11 @@ void Queue::work() {
     }
     Command command = std::move(commands_.front());
     commands_.pop_front();
-    execute(lock, command);
-    // What the command holds may be the last of its kind; its destructor must not run under the lock.
-    lock.unlock();
-    command = nullptr;
-    lock.lock();
+    execute(lock, std::move(command));
   }
 }
 
-void Queue::execute(std::unique_lock<std::mutex>& lock, const Command& command) {
+void Queue::execute(std::unique_lock<std::mutex>& lock, Command command) {
   busy_ = true;
   lock.unlock();
   std::exception_ptr failure;
@@ -78,6 +75,7 @@ void Queue::execute(std::unique_lock<std::mutex>& lock, const Command& command) 
   } catch (...) {
     failure = std::current_exception();
   }
+  command = nullptr;  // who waits for the end finds what it held released
   lock.lock();
   if (failure && !failure_) {
     failure_ = failure;

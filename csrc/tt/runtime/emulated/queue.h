@@ -34,7 +34,7 @@ class Queue {
 
  private:
   void work();
-  void execute(std::unique_lock<std::mutex>& lock, const Command& command);
+  void execute(std::unique_lock<std::mutex>& lock, Command command);
   void throw_failure(std::unique_lock<std::mutex>& lock);
 
   std::mutex mutex_;
