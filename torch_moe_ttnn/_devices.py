@@ -3,4 +3,4 @@
 
 def available() -> list[str]:
     """Return their names, as ``torch.device`` takes them."""
-    return ["cpu"]
+    return ["cpu", "tt"]

@@ -229,7 +229,7 @@ class ListWriter {
 
  private:
   // Elements that have been read, and wait to be copied to their page.
-  struct Piece {
+  struct [[gnu::may_alias]] Piece {
     uint32_t address;
     uint32_t count;
   };

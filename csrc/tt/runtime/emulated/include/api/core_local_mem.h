@@ -6,14 +6,28 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "tt/runtime/emulated/kernel_context.h"
+
+namespace moe::tt::emulated {
+
+// The bytes of L1 have no type of their own: kernels look at the same ones as words, halves and bytes.
+template <typename T, bool kIsClass = std::is_class_v<T>>
+struct L1Element {
+  using type [[gnu::may_alias]] = T;
+};
+template <typename T>
+struct L1Element<T, true> {
+  using type = T;  // a class takes no attribute after its definition; those of kernels have it
+};
+
+}  // namespace moe::tt::emulated
 
 template <typename T, typename AddressType = uint32_t>
 class CoreLocalMem {
  public:
-  // The bytes of L1 have no type of their own: kernels look at the same ones as words, halves and bytes.
-  using Element [[gnu::may_alias]] = T;
+  using Element = typename moe::tt::emulated::L1Element<T>::type;
   using difference_type = std::ptrdiff_t;
 
   CoreLocalMem(AddressType address)
