@@ -23,7 +23,7 @@ def run(code: str, **environment: str | None) -> subprocess.CompletedProcess:
 def output(code: str, **environment: str | None) -> str:
     """Run Python code that must succeed and say nothing to stderr; return what it prints."""
     process = run(code, **environment)
-    assert (process.returncode, process.stderr) == (0, "")
+    assert (process.returncode, process.stderr) == (0, ""), process.stderr
     return process.stdout.strip()
 
 

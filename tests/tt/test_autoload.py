@@ -13,8 +13,6 @@ USE = "print(torch.ones(2).to('tt').device)"
     [
         "import torch",
         "import torch_moe_ttnn, torch",
-        "import torch, torch_moe_ttnn",
-        "from torch_moe_ttnn import reference; import torch",
         "import torch_moe_ttnn.tt, torch",
         "import torch; import torch.tt",
     ],

@@ -165,7 +165,7 @@ def test_statistics_of_a_device_that_does_not_exist():
         torch.tt.memory_allocated(99)
 
 
-@pytest.mark.parametrize("offset", [0, 4, 10**6, 2**33], ids=["start", "view", "beyond", "far beyond"])
+@pytest.mark.parametrize("offset", [4, 2**33], ids=["within a tensor", "far beyond"])
 def test_host_code_cannot_follow_an_address(offset):
     code = (
         "import ctypes, torch\n"

@@ -153,7 +153,7 @@ def test_as_strided_out_of_bounds():
 
 
 def test_sparse_tensors_are_refused():
-    with pytest.raises(NotImplementedError, match="Could not run .*Sparsett"):
+    with pytest.raises(NotImplementedError, match=r"Could not run .*Sparsett"):
         torch.zeros(2, 2, layout=torch.sparse_coo, device="tt")
 
 
