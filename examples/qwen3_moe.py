@@ -75,7 +75,14 @@ def build_model(seed: int = 0, dtype: torch.dtype = torch.float32) -> Qwen3MoeFo
     return Qwen3MoeForCausalLM(config).to(dtype).eval()
 
 
-def record_choices(model: nn.Module, input_ids: Tensor) -> list[dict[str, Tensor]]:
+def logits(model: Qwen3MoeForCausalLM, input_ids: Tensor, implementation: str) -> Tensor:
+    """Run the model with the named computation of its experts; "eager" is transformers' own."""
+    model.set_experts_implementation(implementation)
+    with torch.inference_mode():
+        return model(input_ids).logits
+
+
+def record_choices(model: Qwen3MoeForCausalLM, input_ids: Tensor) -> list[dict[str, Tensor]]:
     """Run the model and return, on the CPU, what the router of each layer handed to its experts."""
     recorded = []
 
@@ -86,19 +93,11 @@ def record_choices(model: nn.Module, input_ids: Tensor) -> list[dict[str, Tensor
     routers = [module for module in model.modules() if isinstance(module, Qwen3MoeTopKRouter)]
     hooks = [router.register_forward_hook(record) for router in routers]
     try:
-        with torch.inference_mode():
-            model(input_ids)
+        logits(model, input_ids, IMPLEMENTATION)
     finally:
         for hook in hooks:
             hook.remove()
     return recorded
-
-
-def logits(model: Qwen3MoeForCausalLM, input_ids: Tensor, implementation: str) -> Tensor:
-    """Run the model with the named computation of its experts; "eager" is transformers' own."""
-    model.set_experts_implementation(implementation)
-    with torch.inference_mode():
-        return model(input_ids).logits
 
 
 def main() -> int:
