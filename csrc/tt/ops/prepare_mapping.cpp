@@ -10,8 +10,8 @@ namespace {
 
 at::Tensor prepare_mapping(const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
   check_prepare_mapping(selected_experts, routing_weights, num_experts);
+  check_num_elements(kPrepareMapping, "the map", selected_experts.size(0), num_experts);
   at::Tensor mapping = empty_mapping(routing_weights, num_experts);
-  check_num_elements(kPrepareMapping, "the map", mapping);
   if (selected_experts.numel() == 0) {
     return mapping.zero_();
   }

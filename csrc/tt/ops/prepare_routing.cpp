@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
+#include "layout/layout.h"
 #include "layout/outputs.h"
 #include "schema/names.h"
 #include "tt/ops/tensors.h"
@@ -14,9 +15,9 @@ namespace {
 std::tuple<at::Tensor, at::Tensor, at::Tensor> prepare_routing(
     const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
   check_prepare_routing(selected_experts, routing_weights, num_experts);
+  check_num_elements(kPrepareRouting, "routed_tokens", pad_num_experts(num_experts), selected_experts.numel());
   auto outputs = empty_routing(routing_weights, num_experts);
   auto& [counts, tokens, token_weights] = outputs;
-  check_num_elements(kPrepareRouting, "routed_tokens", tokens);
   if (selected_experts.numel() == 0) {
     counts.zero_();
     return outputs;

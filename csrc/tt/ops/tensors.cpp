@@ -59,17 +59,19 @@ Choices choices_of(const at::Tensor& selected_experts, const at::Tensor& routing
       .num_experts = static_cast<uint32_t>(num_experts)};
 }
 
-void check_num_elements(const char* op, const char* output, const at::Tensor& tensor) {
+void check_num_elements(const char* op, const char* output, int64_t rows, int64_t columns) {
   TORCH_CHECK(
-      tensor.numel() <= std::numeric_limits<uint32_t>::max() - kMaxPageElements,
+      rows * columns <= std::numeric_limits<uint32_t>::max() - kMaxPageElements,
       op,
       ": expected fewer than 2^32 - ",
       kMaxPageElements,
       " elements of ",
       output,
-      " on a tt device, got shape ",
-      tensor.sizes(),
-      "; route the tokens in several calls");
+      " on a tt device, got shape [",
+      rows,
+      ", ",
+      columns,
+      "]; route the tokens in several calls");
 }
 
 }  // namespace moe::tt

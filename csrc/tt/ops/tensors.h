@@ -21,7 +21,7 @@ Span flat_span(const at::Tensor& tensor);
 // Arguments that were checked and made contiguous, with choices. The tensors must live until the launch.
 Choices choices_of(const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts);
 
-// Raises unless an output's elements can be numbered with 32 bits, as kernels do.
-void check_num_elements(const char* op, const char* output, const at::Tensor& tensor);
+// Raises unless an output's elements can be numbered with 32 bits, as kernels do. Comes before the output's allocation.
+void check_num_elements(const char* op, const char* output, int64_t rows, int64_t columns);
 
 }  // namespace moe::tt
