@@ -11,12 +11,13 @@ import torch
 from torch.utils.cpp_extension import BuildExtension, CppExtension
 
 ROOT = Path(__file__).resolve().parent
+CSRC = ROOT / "csrc"
 
 
 def sources():
-    """Everything in csrc but the device code, which tt-metal compiles when it is first launched."""
-    every = (source.relative_to(ROOT) for source in (ROOT / "csrc").glob("**/*.cpp"))
-    return sorted(str(source) for source in every if source.parent != Path("csrc/tt/kernels"))
+    """Return all of csrc but the device's code, which files in the emulated device's own folder `kernels` include."""
+    every = (source for source in CSRC.glob("**/*.cpp") if source.parent != CSRC / "tt/kernels")
+    return sorted(str(source.relative_to(ROOT)) for source in every)
 
 
 def write_build_info():
@@ -37,7 +38,8 @@ def extension():
     return CppExtension(
         "torch_moe_ttnn._C",
         sources(),
-        include_dirs=[str(ROOT / "csrc")],
+        # The second one has the emulated device's stand-in for tt-metal's kernel API.
+        include_dirs=[str(CSRC), str(CSRC / "tt/runtime/emulated/include")],
         extra_compile_args=compile_args,
         extra_link_args=link_args,
     )

@@ -5,6 +5,7 @@ experts' computation up in transformers' ``ExpertsInterface``; this example regi
 expert's tokens by ``routed_tokens``, runs the expert and adds the result back with ``routed_token_weights``.
 
     python examples/qwen3_moe.py
+    python examples/qwen3_moe.py --device tt
     python examples/qwen3_moe.py --record choices.safetensors
     python -m torch_moe_ttnn --input choices.safetensors
 """
@@ -74,25 +75,6 @@ def build_model(seed: int = 0, dtype: torch.dtype = torch.float32) -> Qwen3MoeFo
     return Qwen3MoeForCausalLM(config).to(dtype).eval()
 
 
-def record_choices(model: nn.Module, input_ids: Tensor) -> list[dict[str, Tensor]]:
-    """Run the model and return what the router of each layer handed to its experts."""
-    recorded = []
-
-    def record(router, inputs, outputs):
-        _logits, weights, ids = outputs
-        recorded.append({"selected_experts": ids, "routing_weights": weights})
-
-    routers = [module for module in model.modules() if isinstance(module, Qwen3MoeTopKRouter)]
-    hooks = [router.register_forward_hook(record) for router in routers]
-    try:
-        with torch.inference_mode():
-            model(input_ids)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return recorded
-
-
 def logits(model: Qwen3MoeForCausalLM, input_ids: Tensor, implementation: str) -> Tensor:
     """Run the model with the named computation of its experts; "eager" is transformers' own."""
     model.set_experts_implementation(implementation)
@@ -100,17 +82,39 @@ def logits(model: Qwen3MoeForCausalLM, input_ids: Tensor, implementation: str) -
         return model(input_ids).logits
 
 
+def record_choices(model: Qwen3MoeForCausalLM, input_ids: Tensor) -> list[dict[str, Tensor]]:
+    """Run the model and return, on the CPU, what the router of each layer handed to its experts."""
+    recorded = []
+
+    def record(router, inputs, outputs):
+        _logits, weights, ids = outputs
+        recorded.append({"selected_experts": ids.cpu(), "routing_weights": weights.cpu()})
+
+    routers = [module for module in model.modules() if isinstance(module, Qwen3MoeTopKRouter)]
+    hooks = [router.register_forward_hook(record) for router in routers]
+    try:
+        logits(model, input_ids, IMPLEMENTATION)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return recorded
+
+
 def main() -> int:
     """Compare the logits of both computations; with --record, keep a router's choices."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tokens", type=int, default=256, help="tokens in each of two sequences (default: 256)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu", help="cpu or tt (default: cpu)")
     parser.add_argument("--record", metavar="FILE", help="write the choices of a layer's router, a .safetensors file")
     parser.add_argument("--layer", type=int, default=0, choices=range(3), help="the layer to record (default: 0)")
     arguments = parser.parse_args()
 
-    model = build_model(arguments.seed)
-    input_ids = torch.randint(model.config.vocab_size, (2, arguments.tokens))
+    if arguments.device.startswith("tt"):
+        # The device has kernels for the operators; the rest of the model runs on the CPU, and that is known.
+        torch.tt.set_fallback_mode("silent")
+    model = build_model(arguments.seed).to(arguments.device)
+    input_ids = torch.randint(model.config.vocab_size, (2, arguments.tokens)).to(arguments.device)
     expected = logits(model, input_ids, "eager")
     actual = logits(model, input_ids, IMPLEMENTATION)
     print(f"logits {tuple(actual.shape)}: largest difference {(actual - expected).abs().max():.2g}")

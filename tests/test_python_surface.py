@@ -1,6 +1,7 @@
 """What `import torch_moe_ttnn` offers."""
 
 import doctest
+import os
 import platform
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import torch
 from checks import assert_same_bits
 from operators import as_tuple
 
+import _torch_moe_ttnn_autoload
 import torch_moe_ttnn
 from torch_moe_ttnn import ops
 from torch_moe_ttnn.choices import make_choices
@@ -60,7 +62,11 @@ def test_numbers_of_the_contract():
 def test_import_starts_nothing_it_does_not_need():
     """Importing the package costs little beside importing torch."""
     code = "import torch, sys; before = set(sys.modules); import torch_moe_ttnn; print(*set(sys.modules) - before)"
-    imported = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    environment = os.environ | {"TORCH_DEVICE_BACKEND_AUTOLOAD": "0"}
+    imported = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
+    ).stdout.split()
+    assert "torch_moe_ttnn" in imported
     assert not {name.partition(".")[0] for name in imported} & {"transformers", "safetensors", "numpy", "sympy"}
     assert "torch._inductor" not in imported
 
@@ -83,6 +89,9 @@ def copy(tmp_path) -> Path:
     (tmp_path / "torch_moe_ttnn").mkdir()
     for source in Path(torch_moe_ttnn.__file__).parent.glob("*.py"):
         (tmp_path / "torch_moe_ttnn" / source.name).write_text(source.read_text())
+    # `import torch` looks for it, wherever it finds the package's metadata.
+    autoload = Path(_torch_moe_ttnn_autoload.__file__)
+    (tmp_path / autoload.name).write_text(autoload.read_text())
     return tmp_path
 
 

@@ -14,13 +14,13 @@ qwen3_moe = pytest.importorskip("qwen3_moe", reason="transformers comes with the
 
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=str)
-def model(request):
-    return qwen3_moe.build_model(dtype=request.param)
+def model(request, device):
+    return qwen3_moe.build_model(dtype=request.param).to(device)
 
 
 @pytest.fixture(scope="module")
-def input_ids():
-    return torch.randint(512, (2, 100), generator=torch.Generator().manual_seed(1))
+def input_ids(device):
+    return torch.randint(512, (2, 100), generator=torch.Generator().manual_seed(1)).to(device)
 
 
 def test_logits_equal_the_unmodified_models(model, input_ids, monkeypatch):
@@ -60,17 +60,20 @@ def test_recorded_choices(operator, device, model, input_ids):
         assert_matches_reference(operator, device, ids, weights, model.config.num_experts)
 
 
-def test_as_a_program(tmp_path):
+def test_as_a_program(tmp_path, device):
     path = tmp_path / "choices.safetensors"
     script = Path(qwen3_moe.__file__)
     example = subprocess.run(
-        [sys.executable, script, "--tokens", "40", "--record", path, "--layer", "2"],
+        [sys.executable, script, "--tokens", "40", "--record", path, "--layer", "2", "--device", str(device)],
         check=True,
         capture_output=True,
         text=True,
     )
     assert "logits (2, 40, 512): largest difference" in example.stdout
     main_job = subprocess.run(
-        [sys.executable, "-m", "torch_moe_ttnn", "--input", path], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "torch_moe_ttnn", "--input", path, "--device", str(device)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert "128 experts, choices (80, 8)" in main_job.stdout

@@ -1,6 +1,7 @@
 #include <torch/csrc/utils/pybind.h>
 
 #include "layout/layout.h"
+#include "tt/torch/binding.h"
 #include "validate/arguments.h"
 
 // Importing the module loads the library and so registers the operators. What Python needs besides them is the
@@ -9,4 +10,5 @@ PYBIND11_MODULE(_C, m) {
   m.attr("EXPERT_ALIGNMENT") = moe::kExpertAlignment;
   m.attr("PADDING_TOKEN") = moe::kPaddingToken;
   m.def("check_same_device", &moe::check_same_device);
+  moe::tt::bind_tt(m);
 }

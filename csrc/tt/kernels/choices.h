@@ -9,7 +9,7 @@
 #include "../../layout/layout.h"
 #include "memory.h"
 
-namespace moe::tt {
+namespace moe::tt::kernels {
 
 // Weights are only ever moved: unsigned integers of their size.
 template <uint32_t kBytes>
@@ -144,4 +144,4 @@ class Fault {
   uint32_t id_high_ = 0;
 };
 
-}  // namespace moe::tt
+}  // namespace moe::tt::kernels

@@ -14,7 +14,7 @@
 // instead of in its local memory. Tenstorrent's own linker has no need of this word.
 [[gnu::used, gnu::retain]] inline uint32_t kKeepDataSegment = 1;
 
-namespace moe::tt {
+namespace moe::tt::kernels {
 
 template <typename T>
 using L1Pointer = tt_l1_ptr T*;
@@ -28,13 +28,13 @@ FORCE_INLINE volatile tt_l1_ptr uint32_t* semaphore_pointer(uint32_t address) {
   return reinterpret_cast<volatile tt_l1_ptr uint32_t*>(address);
 }
 
-}  // namespace moe::tt
+}  // namespace moe::tt::kernels
 
 #else
 
 #include "api/core_local_mem.h"
 
-namespace moe::tt {
+namespace moe::tt::kernels {
 
 template <typename T>
 using L1Pointer = CoreLocalMem<T>;
@@ -48,6 +48,6 @@ inline volatile uint32_t* semaphore_pointer(uint32_t address) {
   return CoreLocalMem<volatile uint32_t>(address).get_unsafe_ptr();
 }
 
-}  // namespace moe::tt
+}  // namespace moe::tt::kernels
 
 #endif

@@ -8,7 +8,7 @@
 #include "l1.h"
 #include "protocol.h"
 
-namespace moe::tt {
+namespace moe::tt::kernels {
 
 // The arguments of a launch as a struct; see protocol.h.
 template <typename Args>
@@ -72,7 +72,8 @@ class FlatMemory {
   // Starts writing a page of a run that begins with one.
   void write_page(uint32_t page, uint32_t source) const {
     l1_fence();
-    noc_async_write(source, accessor_.get_noc_addr(page), page_size());
+    const uint32_t first = static_cast<uint32_t>(offset_ >> page_size_log2_);
+    noc_async_write(source, accessor_.get_noc_addr(first + page), page_size());
   }
 
  private:
@@ -137,4 +138,4 @@ struct Share {
   }
 };
 
-}  // namespace moe::tt
+}  // namespace moe::tt::kernels

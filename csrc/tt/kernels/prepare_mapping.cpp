@@ -7,7 +7,8 @@
 #include "memory.h"
 #include "protocol.h"
 
-namespace moe::tt {
+namespace moe::tt::kernels {
+namespace {
 
 template <uint32_t kIdSize, uint32_t kWeightSize>
 void prepare_mapping(uint32_t worker, uint32_t arena) {
@@ -74,10 +75,11 @@ void prepare_mapping(uint32_t worker, uint32_t arena) {
   fault.report(args.faults, worker, arena);
 }
 
-}  // namespace moe::tt
+}  // namespace
+}  // namespace moe::tt::kernels
 
 void kernel_main() {
-  moe::tt::run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t arena) {
-    moe::tt::prepare_mapping<decltype(id_size)::value, decltype(weight_size)::value>(worker, arena);
+  moe::tt::kernels::run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t arena) {
+    moe::tt::kernels::prepare_mapping<decltype(id_size)::value, decltype(weight_size)::value>(worker, arena);
   });
 }

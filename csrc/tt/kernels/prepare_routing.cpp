@@ -11,7 +11,8 @@
 #include "memory.h"
 #include "protocol.h"
 
-namespace moe::tt {
+namespace moe::tt::kernels {
+namespace {
 
 // Sorts a slice by expert, stably, and writes it to its place in the scratch memory.
 template <uint32_t kIdSize, uint32_t kWeightSize>
@@ -228,7 +229,7 @@ class ListWriter {
 
  private:
   // Elements that have been read, and wait to be copied to their page.
-  struct Piece {
+  struct [[gnu::may_alias]] Piece {
     uint32_t address;
     uint32_t count;
   };
@@ -386,10 +387,11 @@ void prepare_routing(uint32_t worker, uint32_t arena) {
   fault.report(args.faults, worker, arena);
 }
 
-}  // namespace moe::tt
+}  // namespace
+}  // namespace moe::tt::kernels
 
 void kernel_main() {
-  moe::tt::run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t arena) {
-    moe::tt::prepare_routing<decltype(id_size)::value, decltype(weight_size)::value>(worker, arena);
+  moe::tt::kernels::run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t arena) {
+    moe::tt::kernels::prepare_routing<decltype(id_size)::value, decltype(weight_size)::value>(worker, arena);
   });
 }

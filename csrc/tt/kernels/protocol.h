@@ -56,7 +56,7 @@ struct FaultArgs {
 };
 
 // The first id out of range that a worker met since the host last cleared the record; launch 0 is none.
-struct FaultRecord {
+struct [[gnu::may_alias]] FaultRecord {
   uint32_t launch;
   uint32_t position;  // token * num_choices + k
   uint32_t id_low;

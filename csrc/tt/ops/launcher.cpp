@@ -94,6 +94,8 @@ std::shared_ptr<Program> Launcher::program(
     code.processor = static_cast<Processor>(processor);
     code.cores = description.cores;
     code.compile_args = {choices.id_bytes, choices.weight_bytes, processor};
+    const auto accessor_args = device_.tensor_accessor_args();
+    code.compile_args.insert(code.compile_args.end(), accessor_args.begin(), accessor_args.end());
     for (uint32_t core = 0; core < num_cores; ++core) {
       code.runtime_args.push_back({core});
     }

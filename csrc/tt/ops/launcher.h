@@ -65,6 +65,11 @@ class Launcher {
       const Span& weights,
       const Span& scratch);
 
+  // Programs built so far.
+  size_t num_programs() const {
+    return programs_.size();
+  }
+
   // The first id out of range since the last call, once everything launched has ended; waits for that.
   std::optional<IdFault> take_fault();
 

@@ -123,6 +123,10 @@ class Device {
   // The NoC coordinates of a core as a kernel's get_noc_addr(x, y, address) takes them.
   virtual std::pair<uint32_t, uint32_t> noc_coordinates(uint32_t core) const = 0;
 
+  // The compile-time arguments that a kernel's TensorAccessorArgs reads: the same for every buffer, whose page size a
+  // kernel gets at run time.
+  virtual std::vector<uint32_t> tensor_accessor_args() const = 0;
+
   // Throws DeviceError where the description breaks a limit of the chip or a kernel does not compile.
   virtual std::shared_ptr<Program> build(const ProgramDescription& description) = 0;
 

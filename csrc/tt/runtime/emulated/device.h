@@ -1,0 +1,59 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "tt/runtime/emulated/chip.h"
+#include "tt/runtime/emulated/dram.h"
+#include "tt/runtime/emulated/engine.h"
+#include "tt/runtime/emulated/process.h"
+#include "tt/runtime/emulated/queue.h"
+#include "tt/runtime/runtime.h"
+
+namespace moe::tt::emulated {
+
+class EmulatedDevice : public Device {
+ public:
+  EmulatedDevice(Chip chip, uint32_t index);
+  ~EmulatedDevice() override;
+
+  const DeviceProperties& properties() const override {
+    return chip_.properties;
+  }
+
+  std::shared_ptr<Buffer> allocate(uint64_t size, uint32_t page_size) override;
+  void write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) override;
+  void read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) override;
+
+  std::pair<uint32_t, uint32_t> noc_coordinates(uint32_t core) const override;
+  std::vector<uint32_t> tensor_accessor_args() const override;
+  std::shared_ptr<Program> build(const ProgramDescription& description) override;
+  void launch(
+      const std::shared_ptr<Program>& program,
+      std::span<const uint32_t> common_args,
+      std::span<const std::shared_ptr<Buffer>> buffers) override;
+
+  void synchronize() override;
+  uint64_t num_launches() const override {
+    return num_launches_;
+  }
+  void close() noexcept override;
+
+ private:
+  // The open device's queue; throws where there is none, or where this is another process.
+  Queue& queue() const;
+  std::shared_ptr<DramBuffer> own(const std::shared_ptr<Buffer>& buffer) const;
+  // As one of this device that holds these bytes.
+  std::shared_ptr<DramBuffer> own(const std::shared_ptr<Buffer>& buffer, uint64_t offset, uint64_t size) const;
+
+  Process process_;
+  Chip chip_;
+  uint32_t index_;
+  std::shared_ptr<Dram> dram_;
+  std::unique_ptr<Engine> engine_;  // its commands' threads; none once the device is closed
+  std::unique_ptr<Queue> queue_;    // likewise
+  std::atomic<uint64_t> num_launches_ = 0;
+};
+
+}  // namespace moe::tt::emulated

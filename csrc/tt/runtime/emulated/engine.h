@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "tt/runtime/emulated/chip.h"
+#include "tt/runtime/emulated/dram.h"
+#include "tt/runtime/emulated/program.h"
+#include "tt/runtime/emulated/scheduler.h"
+#include "tt/runtime/emulated/tensix.h"
+
+namespace moe::tt::emulated {
+
+// Runs launches, one at a time.
+class Engine {
+ public:
+  Engine(const Chip& chip, const Dram& dram) : chip_(chip), dram_(dram), tensix_(chip) {}
+
+  // Returns when every kernel has ended; throws the first failure.
+  void run(
+      const EmulatedProgram& program,
+      std::span<const uint32_t> common_args,
+      std::span<const std::shared_ptr<DramBuffer>> buffers);
+
+ private:
+  void prepare(const EmulatedProgram& program);
+
+  const Chip& chip_;
+  const Dram& dram_;
+  Tensix tensix_;
+  Scheduler scheduler_;
+};
+
+}  // namespace moe::tt::emulated

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/runtime.h"
+
+namespace moe::tt::emulated {
+
+// The process that opened a device. A child of fork() has a copy of the device's memory but none of its threads, and
+// perhaps a mutex that one of them held: there a device may neither be used nor taken apart.
+class Process {
+ public:
+  bool is_current() const {
+    return getpid() == id_;
+  }
+
+  void require_current() const {
+    if (!is_current()) {
+      throw DeviceError(text(
+          "a Tenstorrent device cannot be used after fork(): process ",
+          id_,
+          " opened it, this is process ",
+          getpid(),
+          "; open devices only in the child, or start it with the 'spawn' method"));
+    }
+  }
+
+ private:
+  pid_t id_ = getpid();
+};
+
+}  // namespace moe::tt::emulated

@@ -1,0 +1,114 @@
+#include "tt/runtime/emulated/program.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "tt/runtime/emulated/text.h"
+
+namespace moe::tt::emulated {
+
+namespace {
+
+// Runs a check whose message is to begin with what it is about.
+template <typename Check>
+auto about(const std::string& subject, const Check& check) {
+  try {
+    return check();
+  } catch (const DeviceError& error) {
+    throw DeviceError(text(subject, ": ", error.what()));
+  }
+}
+
+void check_cores(const Cores& cores, const Cores& available, const char* what) {
+  uint64_t end = uint64_t{cores.first} + cores.count;
+  if (cores.count == 0 || cores.first < available.first || end > uint64_t{available.first} + available.count) {
+    throw DeviceError(text(
+        "expected one core or more of the ",
+        available.count,
+        " from core ",
+        available.first,
+        " on (",
+        what,
+        "), got ",
+        cores.count,
+        " from core ",
+        cores.first,
+        " on"));
+  }
+}
+
+}  // namespace
+
+const char* name_of(Processor processor) {
+  return processor == Processor::kRiscv0 ? "riscv0" : "riscv1";
+}
+
+void check_runtime_args(const std::string& program, uint64_t own, uint64_t common) {
+  if (own + common > kMaxRuntimeArgs) {
+    throw DeviceError(text(
+        "program '",
+        program,
+        "': expected at most ",
+        kMaxRuntimeArgs,
+        " run-time arguments for a kernel, got ",
+        own,
+        " of its own and ",
+        common,
+        " common ones"));
+  }
+}
+
+EmulatedProgram::EmulatedProgram(
+    const Chip& chip, std::shared_ptr<const void> device, const ProgramDescription& description)
+    : device_(std::move(device)),
+      description_(description),
+      layout_(about(text("program '", description.name, "'"), [&] { return L1Layout(chip, description); })) {
+  about(text("program '", description_.name, "'"), [&] {
+    check_cores(description_.cores, {0, chip.properties.num_cores()}, "the grid");
+    if (description_.kernels.empty()) {
+      throw DeviceError("expected a kernel or more, got none");
+    }
+  });
+
+  std::map<std::tuple<uint32_t, Processor>, Placement> placements;
+  for (const Kernel& kernel : description_.kernels) {
+    about(text("program '", description_.name, "', kernel '", kernel.name, "'"), [&] {
+      KernelFunction function = find_kernel(kernel.name);
+      check_cores(kernel.cores, description_.cores, "the program's");
+      if (kernel.runtime_args.size() != kernel.cores.count) {
+        throw DeviceError(text(
+            "expected run-time arguments for each of its ",
+            kernel.cores.count,
+            " cores, got them for ",
+            kernel.runtime_args.size()));
+      }
+      for (uint32_t i = 0; i < kernel.cores.count; ++i) {
+        uint32_t core = kernel.cores.first + i;
+        check_runtime_args(description_.name, kernel.runtime_args[i].size(), 0);
+        max_runtime_args_ = std::max(max_runtime_args_, static_cast<uint32_t>(kernel.runtime_args[i].size()));
+        Placement placement{&kernel, function, core, &kernel.runtime_args[i]};
+        auto [other, is_free] = placements.emplace(std::tuple(core, kernel.processor), placement);
+        if (!is_free) {
+          auto [x, y] = chip.logical(core);
+          throw DeviceError(text(
+              "expected one kernel for ",
+              name_of(kernel.processor),
+              " of core (",
+              x,
+              ", ",
+              y,
+              "), which runs '",
+              other->second.kernel->name,
+              "' already"));
+        }
+      }
+    });
+  }
+  for (const auto& placement : placements) {
+    placements_.push_back(placement.second);
+  }
+}
+
+}  // namespace moe::tt::emulated

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tt/runtime/emulated/chip.h"
+#include "tt/runtime/emulated/l1_layout.h"
+#include "tt/runtime/emulated/registry.h"
+#include "tt/runtime/runtime.h"
+
+namespace moe::tt::emulated {
+
+// A description that was checked, with its kernels found and its L1 laid out.
+class EmulatedProgram : public Program {
+ public:
+  // A kernel on one processor of one core.
+  struct Placement {
+    const Kernel* kernel;
+    KernelFunction function;
+    uint32_t core;
+    const std::vector<uint32_t>* runtime_args;
+  };
+
+  EmulatedProgram(const Chip& chip, std::shared_ptr<const void> device, const ProgramDescription& description);
+
+  const void* device() const {
+    return device_.get();
+  }
+  const ProgramDescription& description() const {
+    return description_;
+  }
+  const L1Layout& layout() const {
+    return layout_;
+  }
+  const std::vector<Placement>& placements() const {
+    return placements_;
+  }
+  bool uses(uint32_t core) const {
+    return core >= description_.cores.first && core - description_.cores.first < description_.cores.count;
+  }
+  // The most that any kernel has of its own.
+  uint32_t max_runtime_args() const {
+    return max_runtime_args_;
+  }
+
+ private:
+  std::shared_ptr<const void> device_;  // what tells it from others, kept so that it stays so
+  ProgramDescription description_;
+  L1Layout layout_;
+  std::vector<Placement> placements_;  // core by core
+  uint32_t max_runtime_args_ = 0;
+};
+
+const char* name_of(Processor processor);
+
+// Throws where a kernel would have more run-time arguments than a chip has room for.
+void check_runtime_args(const std::string& program, uint64_t own, uint64_t common);
+
+}  // namespace moe::tt::emulated

@@ -1,0 +1,43 @@
+#include "tt/runtime/emulated/registry.h"
+
+#include <map>
+
+#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/runtime.h"
+
+namespace moe::tt::emulated {
+
+namespace {
+
+// A function's static, for registrations run before main() in no particular order.
+std::map<std::string, KernelFunction>& kernels() {
+  static std::map<std::string, KernelFunction> kernels;
+  return kernels;
+}
+
+}  // namespace
+
+KernelFunction find_kernel(const std::string& name) {
+  auto found = kernels().find(name);
+  if (found != kernels().end()) {
+    return found->second;
+  }
+  std::string names;
+  for (const auto& kernel : kernels()) {
+    names += text(names.empty() ? "" : ", ", kernel.first);
+  }
+  throw DeviceError(text(
+      "expected the name of a kernel that was built in (",
+      names.empty() ? "there is none" : names,
+      "), got '",
+      name,
+      "'"));
+}
+
+KernelRegistration::KernelRegistration(const char* name, KernelFunction function) {
+  if (!kernels().emplace(name, function).second) {
+    throw DeviceError(text("two kernels are registered as '", name, "'; give one another name"));
+  }
+}
+
+}  // namespace moe::tt::emulated

@@ -1,0 +1,49 @@
+#include "tt/runtime/emulated/threads.h"
+
+#include <utility>
+
+namespace moe::tt::emulated {
+
+Threads::~Threads() = default;
+
+void Threads::run(uint32_t thread, const Work& work) {
+  while (threads_.size() <= thread) {
+    threads_.push_back(std::make_unique<Thread>());
+  }
+  threads_[thread]->run(work);
+}
+
+Threads::Thread::Thread() : thread_([this] { loop(); }) {}
+
+Threads::Thread::~Thread() {
+  {
+    std::scoped_lock lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void Threads::Thread::run(const Work& work) {
+  {
+    std::scoped_lock lock(mutex_);
+    work_ = &work;
+  }
+  changed_.notify_one();
+}
+
+void Threads::Thread::loop() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return work_ != nullptr || closing_; });
+    const Work* work = std::exchange(work_, nullptr);
+    if (work == nullptr) {
+      return;
+    }
+    lock.unlock();
+    (*work)();
+    lock.lock();
+  }
+}
+
+}  // namespace moe::tt::emulated

@@ -1,0 +1,75 @@
+#include "tt/torch/binding.h"
+
+#include <cstdlib>
+
+#include <torch/csrc/Exceptions.h>
+#include <torch/csrc/utils/pybind.h>
+
+#include "tt/torch/allocator.h"
+#include "tt/torch/current_device.h"
+#include "tt/torch/device.h"
+#include "tt/torch/fallback_mode.h"
+#include "tt/torch/fork.h"
+#include "tt/torch/generator.h"
+#include "tt/torch/guard.h"
+#include "tt/torch/register.h"
+
+namespace moe::tt {
+namespace {
+
+using torch::wrap_pybind_function;
+using torch::wrap_pybind_function_no_gil;
+
+void bind_devices(pybind11::module_& m) {
+  m.def("register", wrap_pybind_function(&register_backend));
+  m.def("device_count", &device_count);
+  m.def("current_device", &current_device);
+  m.def("exchange_device", wrap_pybind_function([](c10::DeviceIndex index) {
+          check_device_index(index);
+          return exchange_current_device(index);
+        }));
+  m.def("check_usable", wrap_pybind_function([] {
+          check_not_forked();
+          check_device_index(current_device());
+        }));
+  m.def("open", wrap_pybind_function_no_gil([](c10::DeviceIndex index) { open_device(index); }));
+  m.def("is_open", [](c10::DeviceIndex index) { return !in_bad_fork() && find_open_device(index) != nullptr; });
+  m.def("in_bad_fork", &in_bad_fork);
+  // After the last Python code and before this library's own end.
+  m.def("close_at_exit", [] {
+    if (Py_AtExit([] { close_devices(); }) != 0) {
+      std::atexit([] { close_devices(); });
+    }
+  });
+  m.def("synchronize", wrap_pybind_function_no_gil([](c10::DeviceIndex index) { guard()->synchronizeDevice(index); }));
+  m.def("num_launches", wrap_pybind_function([](c10::DeviceIndex index) {
+          check_device_index(index);
+          OpenDevice* device = find_open_device(index);
+          return device == nullptr ? 0 : device->device().num_launches();
+        }));
+  m.def("properties", wrap_pybind_function_no_gil([](c10::DeviceIndex index) {
+          return open_device(index).device().properties();
+        }));
+  pybind11::class_<DeviceProperties>(m, "Properties")
+      .def_readonly("runtime", &DeviceProperties::runtime)
+      .def_readonly("name", &DeviceProperties::name)
+      .def_readonly("architecture", &DeviceProperties::architecture)
+      .def_readonly("grid_x", &DeviceProperties::grid_x)
+      .def_readonly("grid_y", &DeviceProperties::grid_y)
+      .def_readonly("l1_size", &DeviceProperties::l1_size)
+      .def_readonly("dram_banks", &DeviceProperties::dram_banks)
+      .def_readonly("dram_size", &DeviceProperties::dram_size)
+      .def_readonly("dram_alignment", &DeviceProperties::dram_alignment);
+}
+
+}  // namespace
+
+void bind_tt(pybind11::module_& module) {
+  auto m = module.def_submodule("tt");
+  bind_devices(m);
+  m.def("default_generator", wrap_pybind_function([](c10::DeviceIndex index) { return default_generator(index); }));
+  m.def("fallback_mode", wrap_pybind_function(&fallback_mode));
+  m.def("set_fallback_mode", wrap_pybind_function(&set_fallback_mode));
+}
+
+}  // namespace moe::tt

@@ -1,0 +1,130 @@
+#include "tt/torch/device.h"
+
+#include <array>
+#include <exception>
+#include <limits>
+#include <utility>
+
+#include <c10/util/Exception.h>
+
+#include "tt/torch/current_device.h"
+#include "tt/torch/fork.h"
+#include "tt/torch/runtime_choice.h"
+
+namespace moe::tt {
+namespace {
+
+// Readers take no lock; its devices are never destroyed, for tensors may outlive every static of this library.
+std::array<std::atomic<OpenDevice*>, std::numeric_limits<c10::DeviceIndex>::max() + 1> opened;
+std::mutex opening;
+bool closed = false;
+
+}  // namespace
+
+OpenDevice::OpenDevice(c10::DeviceIndex index, std::unique_ptr<Device> device)
+    : index_(index), device_(std::move(device)), memory_(index, *device_) {}
+
+Device& OpenDevice::device() {
+  check_not_forked();
+  TORCH_CHECK(!closed_, "tt:", static_cast<int>(index_), " is closed, for the interpreter is exiting");
+  return *device_;
+}
+
+void OpenDevice::add_check(std::function<void()> check) {
+  const std::lock_guard lock(checks_mutex_);
+  checks_.push_back(std::move(check));
+}
+
+void OpenDevice::synchronize() {
+  device().synchronize();
+  run_checks();
+}
+
+void OpenDevice::read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) {
+  device().read(buffer, offset, destination);
+  run_checks();
+}
+
+void OpenDevice::run_checks() {
+  const std::lock_guard lock(checks_mutex_);
+  const uint64_t launches = device_->num_launches();
+  if (launches == checked_launches_) {
+    return;
+  }
+  checked_launches_ = launches;
+  std::exception_ptr first;
+  for (const auto& check : checks_) {
+    try {
+      check();
+    } catch (...) {
+      if (!first) {
+        first = std::current_exception();
+      }
+    }
+  }
+  if (first) {
+    std::rethrow_exception(first);
+  }
+}
+
+void OpenDevice::close() noexcept {
+  closed_ = true;
+  memory_.abandon();
+  device_->close();
+}
+
+OpenDevice& open_device(c10::DeviceIndex index) {
+  check_not_forked();
+  check_device_index(index);
+  if (OpenDevice* device = opened[index]) {
+    return *device;
+  }
+  const std::lock_guard lock(opening);
+  if (OpenDevice* device = opened[index]) {
+    return *device;
+  }
+  TORCH_CHECK(!closed, "cannot open tt:", static_cast<int>(index), ", for the interpreter is exiting");
+  auto* device = new OpenDevice(index, runtime().open(index));
+  opened[index] = device;
+  watch_for_fork();
+  return *device;
+}
+
+OpenDevice* find_open_device(c10::DeviceIndex index) noexcept {
+  return index < 0 ? nullptr : opened[index].load();
+}
+
+OpenDevice* find_device_of(const void* address) noexcept {
+  for (c10::DeviceIndex index = 0; index < device_count(); ++index) {
+    OpenDevice* device = find_open_device(index);
+    if (device != nullptr && device->memory().contains(address)) {
+      return device;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<OpenDevice*> open_devices() {
+  std::vector<OpenDevice*> devices;
+  for (c10::DeviceIndex index = 0; index < device_count(); ++index) {
+    if (OpenDevice* device = find_open_device(index)) {
+      devices.push_back(device);
+    }
+  }
+  return devices;
+}
+
+void close_devices() noexcept {
+  if (in_bad_fork()) {
+    return;  // They are the parent's.
+  }
+  const std::lock_guard lock(opening);
+  closed = true;
+  for (auto& device : opened) {
+    if (device != nullptr) {
+      device.load()->close();
+    }
+  }
+}
+
+}  // namespace moe::tt

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include <c10/core/Device.h>
+
+#include "tt/runtime/runtime.h"
+#include "tt/torch/cache.h"
+
+namespace moe::tt {
+
+// A device of this process, from its first use until the interpreter exits; never destroyed.
+class OpenDevice {
+ public:
+  OpenDevice(c10::DeviceIndex index, std::unique_ptr<Device> device);
+
+  c10::DeviceIndex index() const {
+    return index_;
+  }
+
+  // Throws in a forked child and once the device is closed.
+  Device& device();
+
+  MemoryCache& memory() {
+    return memory_;
+  }
+
+  // What has to be looked at after launches, such as errors that kernels leave in device memory. It runs when
+  // everything enqueued has finished, if anything was launched since it ran last: in synchronize() and after each
+  // read(). What it throws reaches the caller; it must clear what it reports. It waits by Device's own functions.
+  void add_check(std::function<void()> check);
+
+  // Device's functions, and then the checks.
+  void synchronize();
+  void read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination);
+
+  void close() noexcept;
+
+ private:
+  void run_checks();
+
+  const c10::DeviceIndex index_;
+  const std::unique_ptr<Device> device_;
+  MemoryCache memory_;
+  std::atomic<bool> closed_ = false;
+
+  std::mutex checks_mutex_;
+  std::vector<std::function<void()>> checks_;
+  uint64_t checked_launches_ = 0;
+};
+
+// The device, opened if this is its first use. Throws where that fails; the next call tries again.
+OpenDevice& open_device(c10::DeviceIndex index);
+
+// The device if it was opened, else null. Opens nothing.
+OpenDevice* find_open_device(c10::DeviceIndex index) noexcept;
+
+// The open device that an address of device memory belongs to, else null.
+OpenDevice* find_device_of(const void* address) noexcept;
+
+// Those that are open.
+std::vector<OpenDevice*> open_devices();
+
+// Closes what is open, for good. What still holds memory of a device frees it in vain.
+void close_devices() noexcept;
+
+}  // namespace moe::tt

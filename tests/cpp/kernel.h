@@ -1,0 +1,11 @@
+#pragma once
+
+// Defines a small kernel under a name of its own: TEST_KERNEL(name) { ... }
+
+#include "api/dataflow/dataflow_api.h"
+#include "tt/runtime/emulated/registry.h"
+
+#define TEST_KERNEL(name)                                                                 \
+  static void name();                                                                     \
+  static const ::moe::tt::emulated::KernelRegistration registration_##name(#name, &name); \
+  static void name()

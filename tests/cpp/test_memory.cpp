@@ -1,0 +1,208 @@
+// Properties, buffers, reads and writes, errors and the end of a device.
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "device.h"
+#include "testing.h"
+
+using namespace moe::tt;
+using namespace testing;
+
+TEST(wormhole_is_the_default) {
+  auto runtime = make_emulated_runtime();
+  CHECK_EQ(runtime->name(), std::string("emulated"));
+  CHECK_EQ(runtime->device_count(), 1u);
+  auto device = runtime->open(0);
+  const DeviceProperties& properties = device->properties();
+  CHECK_EQ(properties.runtime, std::string("emulated"));
+  CHECK_EQ(properties.architecture, std::string("wormhole_b0"));
+  CHECK_EQ(properties.num_cores(), 72u);
+  CHECK_EQ(properties.l1_size, 1499136u);
+  CHECK_EQ(properties.dram_banks, 12u);
+  CHECK_EQ(properties.dram_size, uint64_t{12} << 30);
+  CHECK_EQ(properties.dram_alignment, 32u);
+  CHECK_EQ(device->noc_coordinates(9).first, 19u);
+  CHECK_EQ(device->noc_coordinates(9).second, 19u);
+  CHECK_THROWS(
+      DeviceError,
+      device->noc_coordinates(72),
+      "noc_coordinates: expected a core below 72, the size of the grid, got 72");
+}
+
+TEST(blackhole_by_choice) {
+  auto device = open_blackhole();
+  const DeviceProperties& properties = device->properties();
+  CHECK_EQ(properties.architecture, std::string("blackhole"));
+  CHECK_EQ(properties.num_cores(), 130u);
+  CHECK_EQ(properties.l1_size, 1572864u);
+  CHECK_EQ(properties.dram_banks, 8u);
+  CHECK_EQ(properties.dram_size, uint64_t{32} << 30);
+  CHECK_EQ(properties.dram_alignment, 64u);
+  // Two columns of the chip hold no worker cores.
+  CHECK_EQ(device->noc_coordinates(6).first, 7u);
+  CHECK_EQ(device->noc_coordinates(7).first, 10u);
+}
+
+TEST(environment_is_checked) {
+  {
+    Environment environment("TORCH_TT_EMULATED_ARCH", "grayskull");
+    CHECK_THROWS(
+        DeviceError,
+        make_emulated_runtime(),
+        "TORCH_TT_EMULATED_ARCH: expected 'wormhole_b0' or 'blackhole', got 'grayskull'; correct it or unset it");
+  }
+  {
+    Environment environment("TORCH_TT_EMULATED_DEVICES", "0");
+    CHECK_THROWS(
+        DeviceError,
+        make_emulated_runtime(),
+        "TORCH_TT_EMULATED_DEVICES: expected a number of devices from 1 to 64, got '0'; correct it or unset it");
+  }
+  {
+    Environment environment("TORCH_TT_EMULATED_DRAM_SIZE", "1GB");
+    CHECK_THROWS(
+        DeviceError,
+        make_emulated_runtime(),
+        "TORCH_TT_EMULATED_DRAM_SIZE: expected a number of bytes from 768 to 12884901888, got '1GB'; correct it or "
+        "unset it");
+  }
+  Environment environment("TORCH_TT_EMULATED_DEVICES", "3");
+  auto runtime = make_emulated_runtime();
+  CHECK_EQ(runtime->device_count(), 3u);
+  runtime->open(2);
+  CHECK_THROWS(
+      DeviceError,
+      runtime->open(3),
+      "expected an emulated device below 3, got 3; TORCH_TT_EMULATED_DEVICES sets how many there are");
+}
+
+TEST(buffers_have_addresses_of_their_own) {
+  auto device = open_wormhole();
+  auto first = device->allocate(1, 64);
+  auto second = device->allocate(100 * 64, 64);
+  auto third = device->allocate(0, 32);
+  CHECK_EQ(first->size(), 64u);
+  CHECK_EQ(first->address(), 32u);
+  CHECK_EQ(second->address(), 96u);
+  CHECK_EQ(second->size(), 6400u);
+  // 100 pages over 12 banks are 9 in the fullest.
+  CHECK_EQ(third->address(), 96u + 9 * 64);
+  second.reset();
+  CHECK_EQ(device->allocate(12 * 9 * 64, 64)->address(), 96u);
+  CHECK_THROWS(
+      DeviceError,
+      device->allocate(64, 48),
+      "a DRAM buffer's page size must be a power of two and a multiple of the DRAM alignment of 32 bytes, got 48");
+}
+
+TEST(byte_ranges_cross_pages_and_banks) {
+  auto device = open_wormhole();
+  auto words = iota(25 * 16);
+  auto buffer = to_device(*device, words, 64);
+  CHECK(to_host(*device, buffer) == words);
+  std::vector<std::byte> bytes(1500);
+  device->read(buffer, 3, bytes);
+  CHECK(std::memcmp(bytes.data(), reinterpret_cast<const std::byte*>(words.data()) + 3, bytes.size()) == 0);
+  std::memset(bytes.data(), 7, bytes.size());
+  device->write(buffer, 62, std::span(bytes).first(3));
+  auto changed = to_host(*device, buffer);
+  CHECK_EQ(changed[15], 0x0707000fu);
+  CHECK_EQ(changed[16], 0x00000007u);
+  device->read(buffer, buffer->size(), std::span<std::byte>());
+  CHECK_THROWS(
+      DeviceError,
+      device->read(buffer, 200, bytes),
+      "expected a range inside the buffer's 1600 bytes, got 1500 bytes from byte 200");
+}
+
+TEST(out_of_memory_gives_the_amounts) {
+  Environment environment("TORCH_TT_EMULATED_DRAM_SIZE", "1000000");
+  auto device = make_emulated_runtime()->open(0);
+  CHECK_EQ(device->properties().dram_size, 999936u);
+  auto kept = device->allocate(12 * 32768, 32768);
+  try {
+    device->allocate(13 * 32768, 32768);
+    CHECK(!"out of memory");
+  } catch (const OutOfMemory& error) {
+    CHECK_EQ(
+        std::string(error.what()),
+        std::string(
+            "out of device memory: tried to allocate 425984 bytes (65536 in each of 12 DRAM banks), but of "
+            "999936 bytes 606336 are free, the largest piece in a bank being 50528 bytes"));
+    CHECK_EQ(error.requested, 425984u);
+    CHECK_EQ(error.free, 606336u);
+  }
+  CHECK_THROWS(OutOfMemory, device->allocate(~uint64_t{0}, 32), [] {
+    return "out of device memory: tried to allocate 18446744073709551615 bytes (1537228672809129312 in each of 12 DRAM "
+           "banks), but of 999936 bytes 606336 are free, the largest piece in a bank being 50528 bytes";
+  }());
+  // The device stays usable, and what is freed can be had again.
+  kept.reset();
+  device->allocate(13 * 32768, 32768);
+}
+
+TEST(new_memory_holds_no_zeros) {
+  auto device = open_wormhole();
+  auto words = to_host(*device, device->allocate(1024, 1024));
+  CHECK_EQ(words.front(), 0xA5A5A5A5u);
+  CHECK_EQ(words.back(), 0xA5A5A5A5u);
+}
+
+TEST(devices_do_not_mix) {
+  Environment environment("TORCH_TT_EMULATED_DEVICES", "2");
+  auto runtime = make_emulated_runtime();
+  auto first = runtime->open(0);
+  auto second = runtime->open(1);
+  std::vector<std::byte> bytes(32);
+  auto buffer = first->allocate(32, 32);
+  CHECK_THROWS(
+      DeviceError, second->read(buffer, 0, bytes), "expected a buffer of emulated device 1, got one of another device");
+  ProgramDescription description{"p", {}, {}, {}, {kernel("nothing")}};
+  auto program = first->build(description);
+  CHECK_THROWS(
+      DeviceError,
+      second->launch(program, {}, {}),
+      "expected a program of emulated device 1, got one of another device");
+}
+
+TEST(closed_devices_say_so) {
+  auto device = open_wormhole();
+  auto buffer = to_device(*device, iota(8), 32);
+  auto program = device->build({"p", {}, {}, {}, {kernel("nothing")}});
+  device->close();
+  device->close();
+  std::vector<std::byte> bytes(32);
+  const std::string message = "emulated device 0 is closed; nothing of it can be used any more";
+  CHECK_THROWS(DeviceError, device->read(buffer, 0, bytes), message);
+  CHECK_THROWS(DeviceError, device->write(buffer, 0, bytes), message);
+  CHECK_THROWS(DeviceError, device->allocate(32, 32), message);
+  CHECK_THROWS(DeviceError, device->launch(program, {}, {}), message);
+  CHECK_THROWS(DeviceError, device->synchronize(), message);
+  CHECK_EQ(buffer->size(), 32u);
+  device.reset();  // before its buffer and its program
+}
+
+TEST(forked_children_may_only_leave) {
+  auto device = open_wormhole();
+  auto buffer = to_device(*device, iota(8), 32);
+  launch(*device, {"p", {}, {}, {}, {kernel("nothing")}});
+  pid_t child = fork();
+  if (child == 0) {
+    std::string message = message_of<DeviceError>([&] { device->synchronize(); });
+    bool right =
+        message.find("cannot be used after fork(): process ") != std::string::npos &&
+        message.find("; open devices only in the child, or start it with the 'spawn' method") != std::string::npos;
+    buffer.reset();
+    device.reset();
+    _exit(right ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK_EQ(status, 0);
+  CHECK(to_host(*device, buffer) == iota(8));
+}

@@ -1,0 +1,196 @@
+// The operators' kernels, launched as the extension launches them, against a plain loop.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "device.h"
+#include "layout/layout.h"
+#include "testing.h"
+#include "tt/ops/launcher.h"
+
+using namespace moe;
+using namespace moe::tt;
+using namespace testing;
+
+namespace {
+
+struct Case {
+  uint32_t num_tokens;
+  uint32_t num_choices;
+  uint32_t num_experts;
+  uint32_t id_bytes = 4;
+  uint32_t weight_bytes = 2;
+  uint32_t page_size = 256;
+  uint32_t offset = 0;  // bytes of the buffers before the ids and the weights
+};
+
+const Case kCases[] = {
+    {1, 1, 1},
+    {32, 4, 16},
+    {33, 3, 17, 8, 4, 64},
+    {100, 7, 37, 2, 2, 128, 70},
+    {257, 8, 128, 4, 4, 1024, 4},
+    {64, 16, 896, 4, 2, 4096, 132},
+    {5, 2, 40000, 4, 2, 64},  // more rows than one launch takes
+};
+
+// Choices and what comes of them, in the words of the reference. One in eight routes nowhere.
+struct Expected {
+  explicit Expected(const Case& c)
+      : ids(c.num_tokens * c.num_choices), weights(ids.size()), rows(pad_num_experts(c.num_experts)) {
+    std::mt19937 random(7);
+    const size_t width = ids.size();
+    mapping.assign(size_t{c.num_tokens} * c.num_experts, 0);
+    counts.assign(rows, 0);
+    tokens.assign(rows * width, kPaddingToken);
+    token_weights.assign(rows * width, 0);
+    for (size_t i = 0; i < width; ++i) {
+      const uint32_t id = random() % c.num_experts;
+      weights[i] = c.weight_bytes == 2 ? random() & 0xFFFF : random();
+      if (random() % 8 == 0) {
+        ids[i] = -1;
+        continue;
+      }
+      ids[i] = id;
+      const size_t place = id * width + counts[id]++;
+      mapping[i / c.num_choices * c.num_experts + id] = weights[i];
+      tokens[place] = i / c.num_choices;
+      token_weights[place] = weights[i];
+    }
+  }
+
+  std::vector<int64_t> ids;
+  std::vector<uint32_t> weights;
+  size_t rows;
+  std::vector<uint32_t> mapping;
+  std::vector<uint32_t> counts;
+  std::vector<uint32_t> tokens;
+  std::vector<uint32_t> token_weights;
+};
+
+template <typename Number>
+std::vector<std::byte> pack(const std::vector<Number>& numbers, uint32_t bytes, uint32_t offset = 0) {
+  std::vector<std::byte> packed(offset + numbers.size() * bytes);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    std::memcpy(&packed[offset + i * bytes], &numbers[i], bytes);
+  }
+  return packed;
+}
+
+Span upload(Device& device, const std::vector<std::byte>& bytes, const Case& c) {
+  auto buffer = device.allocate(bytes.size(), c.page_size);
+  device.write(buffer, 0, bytes);
+  return {buffer, c.offset};
+}
+
+// A new buffer for so many elements, which holds something else before the kernels write it.
+Span output(Device& device, size_t count, uint32_t bytes, const Case& c) {
+  auto buffer = device.allocate(count * bytes, c.page_size);
+  device.write(buffer, 0, std::vector<std::byte>(buffer->size(), std::byte{0x5A}));
+  return {buffer};
+}
+
+bool holds(Device& device, const Span& span, const std::vector<uint32_t>& numbers, uint32_t bytes) {
+  std::vector<std::byte> read(numbers.size() * bytes);
+  device.read(span.buffer, 0, read);
+  return read == pack(numbers, bytes);
+}
+
+Choices upload_choices(Device& device, const Case& c, const Expected& expected) {
+  return {
+      .ids = upload(device, pack(expected.ids, c.id_bytes, c.offset), c),
+      .id_bytes = c.id_bytes,
+      .ids_signed = true,
+      .weights = upload(device, pack(expected.weights, c.weight_bytes, c.offset), c),
+      .weight_bytes = c.weight_bytes,
+      .num_tokens = c.num_tokens,
+      .num_choices = c.num_choices,
+      .num_experts = c.num_experts};
+}
+
+void route(Device& device, Launcher& launcher, const Case& c) {
+  const Expected expected(c);
+  const Choices choices = upload_choices(device, c, expected);
+
+  const Span mapping = output(device, expected.mapping.size(), c.weight_bytes, c);
+  launcher.prepare_mapping("mapping", choices, mapping);
+  CHECK(holds(device, mapping, expected.mapping, c.weight_bytes));
+
+  const Span counts = output(device, expected.rows, 4, c);
+  const Span tokens = output(device, expected.tokens.size(), 4, c);
+  const Span weights = output(device, expected.tokens.size(), c.weight_bytes, c);
+  const Span scratch = output(device, launcher.routing_scratch_bytes(choices), 1, c);
+  launcher.prepare_routing("routing", choices, counts, tokens, weights, scratch);
+  CHECK(holds(device, counts, expected.counts, 4));
+  CHECK(holds(device, tokens, expected.tokens, 4));
+  CHECK(holds(device, weights, expected.token_weights, c.weight_bytes));
+  CHECK(!launcher.take_fault().has_value());
+}
+
+void route_all(std::unique_ptr<Device> device) {
+  Launcher launcher(*device);
+  for (const Case& c : kCases) {
+    route(*device, launcher, c);
+  }
+}
+
+}  // namespace
+
+TEST(operators_on_wormhole) {
+  route_all(open_wormhole());
+}
+
+TEST(operators_on_blackhole) {
+  route_all(open_blackhole());
+}
+
+TEST(the_first_id_out_of_range_is_reported_once) {
+  const auto device = open_wormhole();
+  Launcher launcher(*device);
+  const Case c{500, 4, 16, 8};
+  const auto map = [&](std::initializer_list<std::pair<size_t, int64_t>> changes) {
+    Expected choices(c);
+    for (const auto& [position, id] : changes) {
+      choices.ids[position] = id;
+    }
+    launcher.prepare_mapping(
+        "mapping", upload_choices(*device, c, choices), output(*device, c.num_tokens * c.num_experts, 2, c));
+  };
+  map({});
+  CHECK(!launcher.take_fault().has_value());
+
+  map({});
+  map({{1999, 16}, {300, -7}, {301, 99}});
+  map({{2, int64_t{1} << 40}});
+  const auto fault = launcher.take_fault();
+  CHECK(fault.has_value());
+  CHECK_EQ(fault->position, 300);
+  CHECK_EQ(fault->id, -7);
+  CHECK_EQ(fault->num_choices, 4);
+  CHECK_EQ(fault->num_experts, 16);
+  CHECK_EQ(std::string(fault->op), "mapping");
+  CHECK(fault->more);
+  CHECK(!launcher.take_fault().has_value());
+
+  map({{2, int64_t{1} << 40}});
+  const auto next = launcher.take_fault();
+  CHECK(next.has_value());
+  CHECK_EQ(next->id, int64_t{1} << 40);
+  CHECK(!next->more);
+}
+
+TEST(programs_are_built_once_for_all_shapes) {
+  const auto device = open_wormhole();
+  Launcher launcher(*device);
+  const uint64_t before = device->num_launches();
+  route(*device, launcher, {1000, 2, 8});
+  route(*device, launcher, {990, 3, 8});
+  CHECK_EQ(device->num_launches() - before, 4u);
+  CHECK_EQ(launcher.num_programs(), 2u);
+}

@@ -1,0 +1,164 @@
+"""Devices: how many, which is current, what they are, which runtime they come from."""
+
+import threading
+
+import processes
+import pytest
+import torch
+
+
+def test_available():
+    assert torch.tt.is_available()
+    assert torch.tt.device_count() >= 1
+    assert torch.get_device_module("tt") is torch.tt
+
+
+def test_properties():
+    properties = torch.tt.get_device_properties()
+    assert properties == torch.tt.get_device_properties("tt:0")
+    assert properties.runtime == "emulated"
+    assert properties.architecture == "wormhole_b0"
+    assert properties.grid == (8, 9)
+    assert properties.l1_size == 1_499_136
+    assert properties.dram_banks == 12
+    assert properties.total_memory == properties.dram_size == 12 * 2**30
+    assert properties.dram_alignment == 32
+    assert torch.tt.get_device_name("tt") == properties.name != ""
+
+
+def test_the_other_architecture():
+    code = "import torch; p = torch.tt.get_device_properties(); print(p.architecture, p.grid, p.l1_size, p.dram_banks)"
+    assert processes.output(code, TORCH_TT_EMULATED_ARCH="blackhole") == "blackhole (13, 10) 1572864 8"
+
+
+def test_current_device(other_device):
+    assert torch.tt.current_device() == 0
+    assert torch.ones(1, device="tt").device == torch.device("tt:0")
+    with torch.tt.device(other_device):
+        assert torch.tt.current_device() == 1
+        assert torch.ones(1, device="tt").device == other_device
+        assert torch.ones(1).tt().device == other_device
+        with torch.tt.device(None):
+            assert torch.tt.current_device() == 1
+    assert torch.tt.current_device() == 0
+
+
+@pytest.mark.parametrize("name", [1, "tt:1", torch.device("tt:1")], ids=repr)
+def test_set_device(other_device, name):
+    try:
+        torch.tt.set_device(name)
+        assert torch.tt.current_device() == 1
+        torch.tt.set_device("tt")
+        assert torch.tt.current_device() == 1
+    finally:
+        torch.tt.set_device(0)
+
+
+def test_a_thread_has_a_current_device_of_its_own(other_device):
+    seen = []
+    with torch.tt.device(other_device):
+        thread = threading.Thread(target=lambda: seen.append(torch.tt.current_device()))
+        thread.start()
+        thread.join()
+    assert seen == [0]
+
+
+def test_an_exception_restores_the_device(other_device):
+    with pytest.raises(KeyError), torch.tt.device(other_device):
+        raise KeyError
+    assert torch.tt.current_device() == 0
+
+
+@pytest.mark.parametrize("index", [99, -2])
+def test_no_such_device(index):
+    with pytest.raises(RuntimeError, match=rf"expected the index of a tt device, from 0 to \d+, got {index} with"):
+        torch.tt.set_device(index)
+
+
+def test_a_tensor_for_no_such_device():
+    with pytest.raises(RuntimeError, match=r"expected the index of a tt device, from 0 to \d+, got 99 with"):
+        torch.ones(1, device="tt:99")
+
+
+@pytest.mark.parametrize("name", ["cpu", torch.device("meta")], ids=str)
+def test_another_kind_of_device(name):
+    with pytest.raises(ValueError, match=f"expected a tt device, got {name}"):
+        torch.tt.synchronize(name)
+
+
+def test_results_are_where_the_tensors_are(other_device):
+    tensor = torch.ones(2, 2, device=other_device)
+    for result in (tensor + 1, tensor @ tensor, tensor.clone(), tensor.sum(), torch.zeros_like(tensor), tensor.long()):
+        assert result.device == other_device
+
+
+def test_tensors_on_two_devices(other_device):
+    here, there = torch.ones(2, 2, device="tt:0"), torch.ones(2, 2, device=other_device)
+    with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
+        here + there
+    with pytest.raises(RuntimeError, match="aten::mm: expected tensors on the same tt device, got tensors on tt:0 and"):
+        here @ there
+
+
+def test_methods_of_tensors_and_modules():
+    tensor = torch.ones(2).tt()
+    assert tensor.is_tt
+    assert not torch.ones(2).is_tt
+    assert tensor.untyped_storage().is_tt
+    assert torch.nn.Linear(2, 2).tt().weight.is_tt
+    assert torch.nn.Linear(2, 2).to("tt").cpu().weight.device.type == "cpu"
+
+
+def test_first_use_opens_a_device_and_nothing_else_does():
+    code = (
+        "import torch\n"
+        "def opened(): return [torch._C._accelerator_isAllocatorInitialized(), torch.tt.is_initialized()]\n"
+        "torch.manual_seed(0); torch.tt.device_count(); torch.tt.set_device(0); torch.tt.memory_allocated()\n"
+        "torch.tt.synchronize(); torch.accelerator.synchronize(); torch.tt.empty_cache(); torch.tt.get_rng_state()\n"
+        "torch.ones(2, requires_grad=True).sum().backward(); torch.accelerator.current_accelerator()\n"
+        "torch.tt.num_launches()\n"
+        "print(opened())\n"
+        "torch.ones(2, device='tt')\n"
+        "print(opened())"
+    )
+    assert processes.output(code).splitlines() == ["[False, False]", "[True, True]"]
+
+
+def test_init_opens_the_current_device():
+    assert processes.output("import torch; torch.tt.init(); print(torch.tt.is_initialized())") == "True"
+
+
+def test_no_launches_yet():
+    before = torch.tt.num_launches()
+    torch.ones(2, device="tt").cpu()
+    assert torch.tt.num_launches() == before
+
+
+@pytest.mark.parametrize("value", ["emulated", None])
+def test_the_runtime_is_chosen(value):
+    code = "import torch; torch.ones(2).to('tt'); print(torch.tt.get_device_properties().runtime)"
+    assert processes.output(code, TORCH_TT_RUNTIME=value) == "emulated"
+
+
+WRONG = {
+    ("TORCH_TT_RUNTIME", "metal"): "this build of torch_moe_ttnn has no metal runtime",
+    ("TORCH_TT_RUNTIME", "cuda"): "expected TORCH_TT_RUNTIME to be metal or emulated, got cuda",
+    ("TORCH_TT_EMULATED_DEVICES", "many"): "TORCH_TT_EMULATED_DEVICES",
+    ("TORCH_TT_EMULATED_ARCH", "z80"): "TORCH_TT_EMULATED_ARCH",
+}
+
+
+@pytest.mark.parametrize(("variable", "message"), WRONG.items(), ids=[str(variable) for variable in WRONG])
+def test_wrong_environment_variables(variable, message):
+    """Counting devices never raises; using one says what is wrong."""
+    code = (
+        "import torch; print(torch.tt.device_count(), torch.tt.is_available(), torch.accelerator.is_available())\n"
+        "print((torch.ones(2) + 1).tolist())\n"
+        "try: torch.ones(2).to('tt')\n"
+        "except RuntimeError as error: print(error)"
+    )
+    name, value = variable
+    lines = processes.output(code, **{name: value}).splitlines()
+    assert lines[:2] == ["0 False False", "[2.0, 2.0]"]
+    assert message in lines[2]
+    assert value in lines[2]

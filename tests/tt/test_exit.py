@@ -1,0 +1,54 @@
+"""The interpreter exits without a crash, whatever still holds memory of the device."""
+
+import processes
+import pytest
+
+# PyTorch's backward thread lets go of a Python object some time after backward() has returned. If that is while the
+# interpreter ends, the process aborts, on any accelerator; hence the pause.
+ALIVE = """
+import sys, time, weakref
+class Holder: pass
+tensor = torch.ones(1000, device="tt")
+view = tensor[3:]
+torch.ones(500, device="tt")  # in the cache
+cycle = Holder(); cycle.me = cycle; cycle.tensor = torch.ones(10, device="tt"); del cycle
+sys.tensor_of_this_test = torch._tensor_of_this_test = torch.ones(10, device="tt")
+leaf = torch.ones(10, device="tt", requires_grad=True); (leaf * 2).sum().backward(); graph = leaf * 2; time.sleep(0.5)
+finalized = Holder(); weakref.finalize(finalized, torch.ones(10, device="tt").sum)
+generator = torch.Generator("tt"); torch.rand(3, device="tt", generator=generator)
+event = torch.Event(device="tt"); event.record()
+"""
+
+THREAD = """
+import threading
+threading.Thread(target=lambda: [torch.ones(1000).to("tt").cpu() for _ in range(1000)]).start()
+"""
+
+
+@pytest.mark.parametrize("code", [ALIVE, THREAD, ""], ids=["all kinds of owners", "a thread", "never used"])
+def test_exit(code):
+    assert processes.output(f"import torch\n{code}\nprint('end')") == "end"
+
+
+def test_exit_handlers_still_have_the_device():
+    code = (
+        "import atexit, torch\n"
+        "tensor = torch.ones(2, device='tt')\n"
+        "atexit.register(lambda: print((tensor + 1).tolist()))"
+    )
+    assert processes.output(code) == "[2.0, 2.0]"
+
+
+def test_so_have_exit_handlers_older_than_the_device():
+    code = (
+        "import atexit\n"
+        "atexit.register(lambda: print((tensor + 1).tolist()))\n"
+        "import torch\n"
+        "tensor = torch.ones(2, device='tt')"
+    )
+    assert processes.output(code) == "[2.0, 2.0]"
+
+
+def test_an_exception_ends_as_ever():
+    process = processes.run("import torch; tensor = torch.ones(2, device='tt'); raise SystemExit(7)")
+    assert (process.returncode, process.stderr) == (7, "")

@@ -1,0 +1,102 @@
+"""Random numbers on the device."""
+
+import pytest
+import torch
+
+RANDOM = {
+    "rand": lambda: torch.rand(5, device="tt"),
+    "randn": lambda: torch.randn(5, device="tt"),
+    "randint": lambda: torch.randint(0, 1000, (5,), device="tt"),
+    "randperm": lambda: torch.randperm(50, device="tt"),
+    "normal_": lambda: torch.empty(5, device="tt").normal_(),
+    "bernoulli": lambda: torch.bernoulli(torch.full((50,), 0.5, device="tt")),
+    "multinomial": lambda: torch.multinomial(torch.ones(50, device="tt"), 20),
+    "dropout": lambda: torch.nn.functional.dropout(torch.ones(50, device="tt")),
+    "rand_like": lambda: torch.rand_like(torch.ones(5, device="tt")),
+    "normal of tensors": lambda: torch.normal(torch.zeros(5, device="tt"), torch.ones(5, device="tt")),
+}
+random = pytest.mark.parametrize("draw", RANDOM.values(), ids=RANDOM.keys())
+
+
+@random
+@pytest.mark.parametrize("manual_seed", [torch.manual_seed, torch.tt.manual_seed, torch.tt.manual_seed_all])
+def test_a_seed_gives_the_same_numbers(draw, manual_seed):
+    manual_seed(7)
+    first, second = draw(), draw()
+    assert first.is_tt
+    assert not torch.equal(first, second)
+    manual_seed(7)
+    assert torch.equal(draw(), first)
+    assert torch.equal(draw(), second)
+
+
+@random
+def test_the_cpu_generator_is_left_alone(draw):
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    draw()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@random
+def test_states(draw):
+    state = torch.tt.get_rng_state()
+    first = draw()
+    assert not torch.equal(torch.tt.get_rng_state(), state)
+    torch.tt.set_rng_state(state)
+    assert torch.equal(draw(), first)
+
+
+def test_the_same_numbers_as_on_the_cpu():
+    torch.manual_seed(7)
+    assert torch.equal(torch.randn(20, device="tt").cpu(), torch.randn(20))
+
+
+def test_seeds():
+    torch.tt.manual_seed(7)
+    assert torch.tt.initial_seed() == 7
+    assert torch.tt.seed() == torch.tt.initial_seed() != 7
+    number = torch.tt.seed_all()
+    assert torch.tt.initial_seed() == number
+
+
+def test_generators_of_devices(other_device):
+    torch.tt.manual_seed_all(7)
+    states = torch.tt.get_rng_state_all()
+    assert len(states) == torch.tt.device_count()
+    here = torch.rand(3, device="tt:0")
+    assert torch.equal(torch.tt.get_rng_state(other_device), states[1])
+    assert torch.equal(torch.rand(3, device=other_device).cpu(), here.cpu())
+    torch.tt.set_rng_state_all(states)
+    assert torch.equal(torch.rand(3, device="tt:0"), here)
+
+
+def test_own_generator():
+    generator = torch.Generator(device="tt")
+    assert generator.device == torch.device("tt:0")
+    before = torch.tt.get_rng_state()
+    first = torch.rand(3, device="tt", generator=generator.manual_seed(7))
+    assert torch.equal(torch.rand(3, device="tt", generator=generator.manual_seed(7)), first)
+    assert torch.equal(torch.tt.get_rng_state(), before)
+    copy = generator.clone_state()
+    assert torch.equal(torch.rand(3, device="tt", generator=generator), torch.rand(3, device="tt", generator=copy))
+
+
+@pytest.mark.parametrize(("generator", "device"), [("cpu", "tt"), ("tt", "cpu")])
+def test_a_generator_of_another_device(generator, device):
+    with pytest.raises(RuntimeError, match=f"Expected a '{device}' device type for generator but found '{generator}'"):
+        torch.empty(3, device=device).normal_(generator=torch.Generator(generator))
+
+
+def test_fork_rng():
+    before = torch.tt.get_rng_state()
+    with torch.random.fork_rng(devices=[0], device_type="tt"):
+        torch.rand(3, device="tt")
+    assert torch.equal(torch.tt.get_rng_state(), before)
+
+
+def test_a_failed_operator_restores_the_cpu_generator():
+    state = torch.get_rng_state()
+    with pytest.raises(RuntimeError):
+        torch.native_dropout(torch.ones(3, dtype=torch.int64, device="tt"), 2.0, True)
+    assert torch.equal(torch.get_rng_state(), state)

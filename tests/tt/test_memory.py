@@ -1,0 +1,189 @@
+"""Memory: addresses that only the device can follow, the cache, statistics, running out."""
+
+import gc
+import itertools
+import re
+import signal
+
+import processes
+import pytest
+import torch
+
+MIB = 2**20
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    """Start with an empty cache and peaks that are current."""
+    gc.collect()
+    torch.tt.empty_cache()
+    torch.tt.reset_peak_memory_stats()
+    torch.tt.reset_accumulated_memory_stats()
+
+
+def empty(size: int, device="tt") -> torch.Tensor:
+    return torch.empty(size, dtype=torch.uint8, device=device)
+
+
+def test_allocated_and_freed():
+    before = torch.tt.memory_allocated()
+    tensor = empty(3 * MIB)
+    assert torch.tt.memory_allocated() == before + 3 * MIB
+    view = tensor[MIB:]
+    del tensor
+    assert torch.tt.memory_allocated() == before + 3 * MIB
+    del view
+    assert torch.tt.memory_allocated() == before
+
+
+def test_peak():
+    before = torch.tt.memory_allocated()
+    del [empty(2 * MIB), empty(MIB)][0:2]
+    empty(MIB)
+    assert torch.tt.max_memory_allocated() >= before + 2 * MIB
+    torch.tt.reset_peak_memory_stats()
+    assert torch.tt.max_memory_allocated() == before
+
+
+def test_freed_memory_is_used_again():
+    before = torch.tt.memory_reserved()
+    address = empty(MIB).data_ptr()
+    assert torch.tt.memory_reserved() == before + MIB
+    assert empty(MIB).data_ptr() == address
+    assert empty(MIB - MIB // 10).data_ptr() == address
+    assert torch.tt.memory_reserved() == before + MIB
+    assert torch.tt.memory_stats()["num_device_alloc"] == 1
+
+
+def test_much_larger_memory_is_not_used_for_less():
+    empty(4 * MIB)
+    before = torch.tt.memory_reserved()
+    tensor = empty(MIB)
+    assert torch.tt.memory_reserved() == before + tensor.nbytes
+
+
+def test_empty_cache():
+    before = torch.tt.memory_reserved()
+    tensor = empty(MIB)
+    empty(2 * MIB)
+    torch.tt.empty_cache()
+    assert torch.tt.memory_reserved() == before + MIB
+    assert torch.tt.max_memory_reserved() == before + 3 * MIB
+    assert torch.tt.memory_stats()["num_device_free"] == 1
+    del tensor
+
+
+def test_counters():
+    tensors = [empty(MIB) for _ in range(3)]
+    stats = torch.tt.memory_stats()
+    assert stats["allocation.all.allocated"] == 3
+    assert stats["requested_bytes.all.allocated"] == 3 * MIB
+    del tensors
+    assert torch.tt.memory_stats()["allocation.all.freed"] == 3
+    torch.tt.reset_accumulated_memory_stats()
+    assert torch.tt.memory_stats()["allocation.all.freed"] == 0
+
+
+def test_live_tensors_share_no_bytes():
+    sizes = [1, 63, 64, 65, 1000, MIB + 1, 1]
+    tensors = [torch.full((size,), value, dtype=torch.uint8, device="tt") for value, size in enumerate(sizes)]
+    for value, tensor in enumerate(tensors):
+        assert tensor.cpu().eq(value).all()
+    ranges = sorted((tensor.data_ptr(), tensor.data_ptr() + tensor.nbytes) for tensor in tensors)
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ranges))
+
+
+def test_whole_pages_are_counted():
+    before = torch.tt.memory_allocated()
+    tensor = empty(1)
+    assert torch.tt.memory_allocated() - before == 64
+    assert torch.tt.memory_stats()["requested_bytes.all.allocated"] == tensor.nbytes
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 4, 5)], ids=str)
+def test_no_bytes(shape):
+    before = torch.tt.memory_stats()["allocation.all.allocated"]
+    tensor = torch.empty(shape, device="tt")
+    assert torch.tt.memory_stats()["allocation.all.allocated"] == before
+    assert tensor.data_ptr() == 0
+    assert tensor.cpu().shape == shape
+    assert (tensor + 1).shape == shape
+    assert tensor.clone().sum().item() == 0
+
+
+def test_out_of_memory():
+    kept = torch.arange(1000, device="tt")
+    total = torch.tt.get_device_properties().total_memory
+    words = (
+        r"^tt:0 is out of memory\. Tried to allocate 93\.13 GiB\. Of 12\.00 GiB of DRAM, .+ are allocated by PyTorch "
+        r"and 1[12]\.\d\d GiB are free"
+    )
+    assert total == 12 * 2**30
+    with pytest.raises(torch.OutOfMemoryError, match=words):
+        empty(100 * 10**9)
+    assert torch.tt.memory_stats()["num_ooms"] == 1
+    torch.testing.assert_close(kept.cpu(), torch.arange(1000))
+    torch.testing.assert_close(torch.ones(MIB, device="tt").cpu(), torch.ones(MIB))
+
+
+def test_out_of_memory_by_many():
+    total = torch.tt.get_device_properties().total_memory
+    tensors = [empty(total // 4) for _ in range(3)]
+    with pytest.raises(torch.OutOfMemoryError, match=re.escape("Tried to allocate 4.00 GiB")):
+        empty(total // 3)
+    del tensors
+    empty(total // 2)
+
+
+def test_the_cache_gives_way():
+    """What does not fit beside the cache fits in its place."""
+    total = torch.tt.get_device_properties().total_memory
+    empty(total // 2)
+    tensor = empty(total // 4 * 3)
+    stats = torch.tt.memory_stats()
+    assert (stats["num_alloc_retries"], stats["num_ooms"]) == (1, 0)
+    assert tensor.numel() == total // 4 * 3
+
+
+def test_memory_info():
+    free, total = torch.tt.mem_get_info()
+    assert total == torch.tt.get_device_properties().dram_size
+    tensor = empty(MIB)
+    assert torch.tt.mem_get_info() == (free - tensor.nbytes, total)
+
+
+def test_devices_count_for_themselves(other_device):
+    torch.tt.empty_cache()
+    before = [torch.tt.memory_allocated(index) for index in range(2)]
+    tensor = empty(MIB, other_device)
+    assert [torch.tt.memory_allocated(index) for index in range(2)] == [before[0], before[1] + tensor.nbytes]
+    assert torch.tt.memory_allocated(other_device) == torch.tt.memory_allocated("tt:1")
+
+
+def test_statistics_of_a_device_that_does_not_exist():
+    with pytest.raises(RuntimeError, match=r"expected the index of a tt device, from 0 to \d+, got 99"):
+        torch.tt.memory_allocated(99)
+
+
+@pytest.mark.parametrize("offset", [4, 2**33], ids=["within a tensor", "far beyond"])
+def test_host_code_cannot_follow_an_address(offset):
+    code = (
+        "import ctypes, torch\n"
+        "tensor = torch.ones(1000, device='tt')\n"
+        f"print(ctypes.c_char.from_address(tensor.data_ptr() + {offset}).value)"
+    )
+    process = processes.run(code)
+    assert (process.returncode, process.stdout) == (-signal.SIGSEGV, "")
+
+
+def test_views_are_arithmetic_on_addresses():
+    tensor = torch.empty(100, 7, device="tt")
+    assert tensor[3, 2:].data_ptr() == tensor.data_ptr() + (3 * 7 + 2) * 4
+
+
+def test_copy_on_write():
+    tensor = torch.arange(10.0, device="tt")
+    clone = torch._lazy_clone(tensor)
+    clone += 1
+    torch.testing.assert_close(tensor.cpu(), torch.arange(10.0))
+    torch.testing.assert_close(clone.cpu(), torch.arange(10.0) + 1)

@@ -1,0 +1,120 @@
+"""What the operators do on tt beyond what they do everywhere."""
+
+import re
+
+import processes
+import pytest
+import torch
+from checks import assert_same_bits
+from operators import MAPPING, ROUTING
+
+from torch_moe_ttnn.choices import make_choices
+
+
+@pytest.fixture
+def choices():
+    return [tensor.to("tt") for tensor in make_choices(64, 4, 16)]
+
+
+def out_of_range(first=16):
+    ids, weights = make_choices(64, 4, 16)
+    ids[5, 1] = first
+    return ids.to("tt"), weights.to("tt"), 16
+
+
+def test_launches_and_nothing_else(operator, choices):
+    """No copy, no host read: one launch a call, and memory for the outputs and what the launch needs."""
+    operator(*choices, 16)
+    torch.tt.synchronize()
+    before = torch.tt.num_launches()
+    for _ in range(10):
+        operator(*choices, 16)
+    assert torch.tt.num_launches() - before == 10
+
+
+def test_an_id_out_of_range_is_no_error_of_the_call(operator):
+    outputs = operator(*out_of_range())
+    with pytest.raises(IndexError, match=rf"^{operator.name}: .* got 16 at selected_experts\[5, 1\]"):
+        torch.tt.synchronize()
+    torch.tt.synchronize()  # reported once
+    assert all(output.cpu().is_contiguous() for output in outputs)
+
+
+def test_the_first_of_several_calls_is_named(choices):
+    MAPPING(*choices, 16)
+    ROUTING(*out_of_range(77))
+    MAPPING(*out_of_range(99))
+    message = "got 77 at selected_experts[5, 1] with num_experts = 16; calls after it met such ids too"
+    with pytest.raises(IndexError, match=f"^{ROUTING.name}: .*{re.escape(message)}$"):
+        torch.tt.synchronize()
+
+
+def test_any_copy_to_the_host_reports(operator, choices):
+    operator(*out_of_range())
+    with pytest.raises(IndexError, match="got 16 at"):
+        choices[0].cpu()
+    assert choices[0].cpu().shape == (64, 4)
+
+
+def test_right_calls_between_wrong_ones_are_unaffected(operator, choices):
+    expected = operator.expected(*(tensor.cpu() for tensor in choices), 16)
+    operator(*out_of_range())
+    right = operator(*choices, 16)
+    operator(*out_of_range())
+    with pytest.raises(IndexError):
+        torch.tt.synchronize()
+    assert_same_bits(right, expected)
+
+
+def test_inputs_may_be_freed_before_the_launch_has_run(operator):
+    expected = operator.expected(*make_choices(2000, 8, 128), 128)
+    for _ in range(5):
+        ids, weights = (tensor.to("tt") for tensor in make_choices(2000, 8, 128))
+        outputs = operator(ids, weights, 128)
+        shape = ids.shape
+        del ids, weights
+        torch.full(shape, -5, dtype=torch.int64, device="tt")  # takes the memory of the ids
+        assert_same_bits(outputs, expected)
+
+
+def test_every_device_has_its_own_launches(operator, choices, other_device):
+    expected = operator.expected(*(tensor.cpu() for tensor in choices), 16)
+    there = operator(*(tensor.to(other_device) for tensor in choices), 16)
+    operator(*out_of_range())
+    assert_same_bits(there, expected)  # an error of the first device is none of the second one
+    with pytest.raises(IndexError):
+        torch.tt.synchronize("tt:0")
+
+
+def test_too_many_elements_for_a_kernel():
+    ids = torch.zeros(1, 1, dtype=torch.int64, device="tt").expand(2**20, 1)
+    weights = torch.zeros(1, 1, device="tt").expand(2**20, 1)
+    with pytest.raises(
+        RuntimeError, match=r"^moe::prepare_mapping: expected fewer than 2\^32 - 4096 elements of the map"
+    ):
+        MAPPING(ids, weights, 4096)
+    with pytest.raises(
+        RuntimeError, match=r"^moe::prepare_routing: expected fewer than .* got shape \[4096, 1048576\]"
+    ):
+        ROUTING(ids, weights, 4096)
+
+
+@pytest.mark.parametrize("name", ["prepare_mapping", "prepare_routing"])
+def test_no_memory_for_the_outputs(name):
+    """PyTorch's own error, and the device goes on."""
+    code = f"""
+import torch, torch_moe_ttnn
+from torch_moe_ttnn.choices import make_choices
+ids, weights = (tensor.to("tt") for tensor in make_choices(4096, 8, 512))
+held = []
+try:
+    while len(held) < 100:
+        held.append(torch_moe_ttnn.{name}(ids, weights, 512))
+except torch.OutOfMemoryError as error:
+    print("held" if len(held) < 100 else "too many")
+held.clear()
+few = torch_moe_ttnn.{name}(ids[:10], weights[:10], 512)
+torch.tt.synchronize()
+print("works")
+"""
+    assert processes.output(code, TORCH_TT_EMULATED_DRAM_SIZE=str(200 * 2**20)).split() == ["held", "works"]

@@ -1,0 +1,80 @@
+"""``torch.tt``: Tenstorrent devices in PyTorch.
+
+A device is opened at its first use and closed when the interpreter exits. Each has one in-order queue: launches and
+copies to the device return before they are done, copies to the host wait.
+"""
+
+from torch_moe_ttnn.tt._devices import (
+    DeviceProperties,
+    current_device,
+    device,
+    device_count,
+    get_device_name,
+    get_device_properties,
+    init,
+    is_available,
+    is_initialized,
+    num_launches,
+    set_device,
+    synchronize,
+)
+from torch_moe_ttnn.tt._devices import _is_in_bad_fork as _is_in_bad_fork
+from torch_moe_ttnn.tt._devices import _lazy_init as _lazy_init
+from torch_moe_ttnn.tt._fallback import get_fallback_mode, set_fallback_mode
+from torch_moe_ttnn.tt._memory import (
+    empty_cache,
+    max_memory_allocated,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_reserved,
+    memory_stats,
+    reset_accumulated_memory_stats,
+    reset_peak_memory_stats,
+)
+from torch_moe_ttnn.tt._random import (
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
+
+__all__ = [
+    "DeviceProperties",
+    "current_device",
+    "device",
+    "device_count",
+    "empty_cache",
+    "get_device_name",
+    "get_device_properties",
+    "get_fallback_mode",
+    "get_rng_state",
+    "get_rng_state_all",
+    "init",
+    "initial_seed",
+    "is_available",
+    "is_initialized",
+    "manual_seed",
+    "manual_seed_all",
+    "max_memory_allocated",
+    "max_memory_reserved",
+    "mem_get_info",
+    "memory_allocated",
+    "memory_reserved",
+    "memory_stats",
+    "num_launches",
+    "reset_accumulated_memory_stats",
+    "reset_peak_memory_stats",
+    "seed",
+    "seed_all",
+    "set_device",
+    "set_fallback_mode",
+    "set_rng_state",
+    "set_rng_state_all",
+    "synchronize",
+]

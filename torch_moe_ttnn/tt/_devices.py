@@ -1,0 +1,147 @@
+"""The devices: how many, which one, what they are."""
+
+import dataclasses
+from typing import TypeAlias
+
+import torch
+
+from torch_moe_ttnn import _C
+
+Device: TypeAlias = torch.device | str | int | None
+"""What names a device: ``torch.device("tt:1")``, ``"tt:1"``, ``1``; the current one is ``"tt"`` and ``None``."""
+
+
+def index_of(device: Device) -> int:
+    """Return a device's index.
+
+    Raises:
+        ValueError: it is no tt device.
+    """
+    if isinstance(device, str):
+        device = torch.device(device)
+    if isinstance(device, torch.device):
+        if device.type != "tt":
+            raise ValueError(f"expected a tt device, got {device}")
+        device = device.index
+    return _C.tt.current_device() if device is None else device
+
+
+def is_available() -> bool:
+    """Return whether there is a device. Opens none."""
+    return device_count() > 0
+
+
+def device_count() -> int:
+    """Return the number of devices; 0 where none can be reached. Opens none."""
+    return _C.tt.device_count()
+
+
+def current_device() -> int:
+    """Return the index of this thread's current device."""
+    return _C.tt.current_device()
+
+
+def set_device(device: Device) -> None:
+    """Make a device this thread's current one. Opens it not yet.
+
+    Raises:
+        RuntimeError: there is no such device.
+    """
+    _C.tt.exchange_device(index_of(device))
+
+
+class device:  # noqa: N801 - the name that PyTorch's device modules give it
+    """Makes a device the current one within a ``with`` statement; ``None`` changes nothing."""
+
+    def __init__(self, device: Device):
+        self._index = index_of(device)
+
+    def __enter__(self) -> None:
+        self._before = _C.tt.exchange_device(self._index)
+
+    def __exit__(self, *exception) -> None:
+        _C.tt.exchange_device(self._before)
+
+
+def init() -> None:
+    """Open the current device now instead of at its first use."""
+    _C.tt.open(current_device())
+
+
+def _lazy_init() -> None:
+    """Check that devices can be used; PyTorch calls this before it makes a tensor on one. Opens none.
+
+    Raises:
+        RuntimeError: no device can be reached, or this process was forked from one that had opened a device.
+    """
+    _C.tt.check_usable()
+
+
+def is_initialized() -> bool:
+    """Return whether this process has opened a device."""
+    return any(_C.tt.is_open(index) for index in range(device_count()))
+
+
+def _is_in_bad_fork() -> bool:
+    """Return whether this process was forked from one that had opened a device."""
+    return _C.tt.in_bad_fork()
+
+
+def synchronize(device: Device = None) -> None:
+    """Wait until a device has done all that was enqueued.
+
+    Raises:
+        IndexError: an operator that ran since the last wait found an expert id out of range.
+        RuntimeError: a launch since the last wait failed.
+    """
+    _C.tt.synchronize(index_of(device))
+
+
+def num_launches(device: Device = None) -> int:
+    """Return how many kernel launches a device was given since it was opened."""
+    return _C.tt.num_launches(index_of(device))
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceProperties:
+    """What a device is."""
+
+    runtime: str
+    """``"emulated"``: in this process, on the host; ``"metal"``: TT-Metalium, with hardware or a simulator."""
+    name: str
+    architecture: str
+    """tt-metal's name: ``"wormhole_b0"`` or ``"blackhole"``."""
+    grid: tuple[int, int]
+    """Columns and rows of worker cores."""
+    l1_size: int
+    """Bytes of L1 memory of each core."""
+    dram_size: int
+    """Bytes of DRAM, all banks together."""
+    dram_banks: int
+    dram_alignment: int
+    """Bytes: what a transfer between DRAM and L1 must agree on at both ends."""
+
+    @property
+    def total_memory(self) -> int:
+        """``dram_size``, by the name that other devices give it."""
+        return self.dram_size
+
+
+def get_device_properties(device: Device = None) -> DeviceProperties:
+    """Return what a device is. Opens it."""
+    properties = _C.tt.properties(index_of(device))
+    return DeviceProperties(
+        runtime=properties.runtime,
+        name=properties.name,
+        architecture=properties.architecture,
+        grid=(properties.grid_x, properties.grid_y),
+        l1_size=properties.l1_size,
+        dram_size=properties.dram_size,
+        dram_banks=properties.dram_banks,
+        dram_alignment=properties.dram_alignment,
+    )
+
+
+def get_device_name(device: Device = None) -> str:
+    """Return a device's name, for people. Opens it."""
+    return get_device_properties(device).name

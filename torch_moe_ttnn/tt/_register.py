@@ -1,0 +1,25 @@
+"""Makes the device known to PyTorch."""
+
+import warnings
+
+import torch
+
+from torch_moe_ttnn import _C, tt
+from torch_moe_ttnn.tt._printing import print_from_host
+
+
+def register() -> None:
+    """Register the device ``tt`` and the module ``torch.tt``. Opens no device.
+
+    Where another backend has taken PyTorch's one place for a device from outside, warn: the operators work on the CPU.
+    """
+    try:
+        _C.tt.register()
+    except RuntimeError as error:
+        warnings.warn(str(error), RuntimeWarning, stacklevel=3)
+        return
+    torch.utils.rename_privateuse1_backend("tt")
+    torch._register_device_module("tt", tt)
+    torch.utils.generate_methods_for_privateuse1_backend(for_storage=True)
+    print_from_host()
+    _C.tt.close_at_exit()
