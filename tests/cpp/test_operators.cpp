@@ -133,8 +133,12 @@ void route(Device& device, Launcher& launcher, const Case& c) {
   CHECK(!launcher.take_fault().has_value());
 }
 
+Launcher make_launcher(Device& device) {
+  return {device, {device.allocate(Launcher::fault_bytes(device.properties()), 128)}};
+}
+
 void route_all(std::unique_ptr<Device> device) {
-  Launcher launcher(*device);
+  Launcher launcher = make_launcher(*device);
   for (const Case& c : kCases) {
     route(*device, launcher, c);
   }
@@ -152,7 +156,7 @@ TEST(operators_on_blackhole) {
 
 TEST(the_first_id_out_of_range_is_reported_once) {
   const auto device = open_wormhole();
-  Launcher launcher(*device);
+  Launcher launcher = make_launcher(*device);
   const Case c{500, 4, 16, 8};
   const auto map = [&](std::initializer_list<std::pair<size_t, int64_t>> changes) {
     Expected choices(c);
@@ -187,7 +191,7 @@ TEST(the_first_id_out_of_range_is_reported_once) {
 
 TEST(programs_are_built_once_for_all_shapes) {
   const auto device = open_wormhole();
-  Launcher launcher(*device);
+  Launcher launcher = make_launcher(*device);
   const uint64_t before = device->num_launches();
   route(*device, launcher, {1000, 2, 8});
   route(*device, launcher, {990, 3, 8});

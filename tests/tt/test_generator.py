@@ -1,5 +1,9 @@
 """Random numbers on the device."""
 
+import concurrent.futures
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -100,3 +104,27 @@ def test_a_failed_operator_restores_the_cpu_generator():
     with pytest.raises(RuntimeError):
         torch.native_dropout(torch.ones(3, dtype=torch.int64, device="tt"), 2.0, True)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_copies_and_pickles():
+    generator = torch.Generator("tt").manual_seed(7)
+    torch.rand(3, device="tt", generator=generator)
+    for other in (copy.copy(generator), copy.deepcopy(generator), pickle.loads(pickle.dumps(generator))):
+        assert other.device.type == "tt"
+        assert torch.equal(other.get_state(), generator.get_state())
+
+
+def test_threads_leave_the_cpu_generator_alone():
+    ones = torch.ones(50, device="tt")
+    before = torch.get_rng_state()
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        list(threads.map(lambda _: torch.nn.functional.dropout(ones), range(60)))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("use_reentrant", [False, True])
+def test_checkpointing(use_reentrant):
+    """It asks the device for its generator's state and for the dtypes of autocast."""
+    weight = torch.ones(4, device="tt", requires_grad=True)
+    torch.utils.checkpoint.checkpoint(lambda x: (x * 2).sin(), weight, use_reentrant=use_reentrant).sum().backward()
+    torch.testing.assert_close(weight.grad.cpu(), 2 * torch.cos(torch.full((4,), 2.0)))

@@ -1,5 +1,7 @@
 """Views, sizes and storages: arithmetic on one run of bytes."""
 
+import concurrent.futures
+
 import pytest
 import torch
 
@@ -160,3 +162,16 @@ def test_sparse_tensors_are_refused():
 def test_pinned_device_memory_is_refused():
     with pytest.raises(RuntimeError, match=r"pin"):
         torch.empty(2, device="tt", pin_memory=True)
+
+
+def test_views_written_by_several_threads():
+    """Bytes between a view's elements are another's: writing the view must not bring their old values back."""
+    tensor = torch.zeros(64, 4, device="tt")
+
+    def write(column):
+        for value in range(50):
+            tensor[:, column].fill_(value)
+
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        list(threads.map(write, range(4)))
+    assert (tensor.cpu() == 49).all()

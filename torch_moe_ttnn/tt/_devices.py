@@ -87,6 +87,11 @@ def _is_in_bad_fork() -> bool:
     return _C.tt.in_bad_fork()
 
 
+def get_amp_supported_dtype() -> list[torch.dtype]:
+    """Return the dtypes that ``torch.autocast("tt", dtype)`` takes; ``torch.utils.checkpoint`` asks for them too."""
+    return [torch.bfloat16, torch.float16]
+
+
 def synchronize(device: Device = None) -> None:
     """Wait until a device has done all that was enqueued.
 

@@ -30,8 +30,7 @@ class Choices {
         weights_memory_(args.weights),
         ids_address_(address),
         weights_address_(address + ids_room(capacity)),
-        // "No expert" is no expert even where there are so many that its number is below theirs.
-        limit_(kIdSize == 2 && args.num_experts > 0xFFFF ? 0xFFFF : args.num_experts) {}
+        limit_(args.id_limit) {}
 
   // Starts reading the choices [first, first + count): they are there after a read_barrier().
   void start_reading(uint32_t first, uint32_t count) {

@@ -47,6 +47,7 @@ struct ChoicesArgs {
   uint32_t num_tokens;
   uint32_t num_choices;
   uint32_t num_experts;
+  uint32_t id_limit;  // ids from here on are "no expert" or out of range, as far as their low word tells
 };
 
 // Where a worker reports ids out of range: a FaultRecord each.

@@ -38,8 +38,25 @@ FlatArgs flat(const Span& span) {
       static_cast<uint32_t>(span.offset >> 32)};
 }
 
+// There may be more experts than ids of a dtype: "no expert" is none of them, and neither is a negative id.
+uint32_t id_limit(const Choices& choices) {
+  if (choices.id_bytes == sizeof(uint16_t)) {
+    return std::min<uint32_t>(choices.num_experts, kNoExpert<uint16_t>);
+  }
+  if (choices.id_bytes == sizeof(int32_t) && choices.ids_signed) {
+    return std::min(choices.num_experts, uint32_t{1} << 31);
+  }
+  return choices.num_experts;
+}
+
 ChoicesArgs choices_args(const Choices& choices) {
-  return {flat(choices.ids), flat(choices.weights), choices.num_tokens, choices.num_choices, choices.num_experts};
+  return {
+      flat(choices.ids),
+      flat(choices.weights),
+      choices.num_tokens,
+      choices.num_choices,
+      choices.num_experts,
+      id_limit(choices)};
 }
 
 template <typename Args>
@@ -62,18 +79,26 @@ uint32_t cores_for(const DeviceProperties& properties, uint32_t pages) {
 
 }  // namespace
 
-Launcher::Launcher(Device& device)
+uint64_t Launcher::fault_bytes(const DeviceProperties& properties) {
+  return uint64_t{properties.num_cores()} * kProcessors * kFaultRecordBytes;
+}
+
+Launcher::Launcher(Device& device, Span faults)
     : device_(device),
-      arena_bytes_((device.properties().l1_size - kReservedL1) / kProcessors / kAlignment * kAlignment) {
-  const std::vector<std::byte> zeros(device.properties().num_cores() * kProcessors * kFaultRecordBytes);
-  faults_ = device.allocate(zeros.size(), kFaultRecordBytes);
-  device.write(faults_, 0, zeros);
+      arena_bytes_((device.properties().l1_size - kReservedL1) / kProcessors / kAlignment * kAlignment),
+      faults_(std::move(faults)) {
+  clear_faults();
+}
+
+void Launcher::clear_faults() {
+  const std::vector<std::byte> zeros(fault_bytes(device_.properties()));
+  device_.write(faults_.buffer, faults_.offset, zeros);
 }
 
 FaultArgs Launcher::new_call(const char* op, const Choices& choices) {
   ++last_call_;
   calls_[last_call_] = {op, choices.num_choices, choices.num_experts, choices.id_bytes, choices.ids_signed};
-  return {flat({faults_}), last_call_};
+  return {flat(faults_), last_call_};
 }
 
 std::shared_ptr<Program> Launcher::program(
@@ -123,7 +148,7 @@ void Launcher::prepare_mapping(const char* op, const Choices& choices, const Spa
   device_.launch(
       program("prepare_mapping", choices, num_cores, 0),
       words(args),
-      std::array{choices.ids.buffer, choices.weights.buffer, mapping.buffer, faults_});
+      std::array{choices.ids.buffer, choices.weights.buffer, mapping.buffer, faults_.buffer});
 }
 
 // What the host calls an id of the kernel's two words.
@@ -208,13 +233,13 @@ void Launcher::prepare_routing(
             tokens.buffer,
             weights.buffer,
             scratch.buffer,
-            faults_});
+            faults_.buffer});
   }
 }
 
 std::vector<FaultRecord> Launcher::read_faults() {
-  std::vector<std::byte> bytes(faults_->size());
-  device_.read(faults_, 0, bytes);
+  std::vector<std::byte> bytes(fault_bytes(device_.properties()));
+  device_.read(faults_.buffer, faults_.offset, bytes);
   std::vector<FaultRecord> faults;
   for (size_t begin = 0; begin < bytes.size(); begin += kFaultRecordBytes) {
     FaultRecord record;
@@ -250,9 +275,7 @@ std::optional<IdFault> Launcher::take_fault() {
   }
   // With the lock, so that nothing is launched between reading the records and clearing them.
   faults = read_faults();
-  const std::vector<std::byte> zeros(faults_->size());
-  device_.write(faults_, 0, zeros);
-
+  clear_faults();
   const auto order = [](const FaultRecord& record) { return std::pair(record.launch, record.position); };
   const FaultRecord first = *std::ranges::min_element(faults, {}, order);
   const bool more = std::ranges::any_of(

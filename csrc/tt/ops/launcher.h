@@ -48,7 +48,10 @@ struct IdFault {
 // The launches of one device. Programs are kept: they depend on dtypes and the number of cores, not on shapes.
 class Launcher {
  public:
-  explicit Launcher(Device& device);
+  // Bytes of device memory in which kernels report ids out of range.
+  static uint64_t fault_bytes(const DeviceProperties& properties);
+
+  Launcher(Device& device, Span faults);
 
   // (num_tokens, num_experts) weights.
   void prepare_mapping(const char* op, const Choices& choices, const Span& mapping);
@@ -86,6 +89,7 @@ class Launcher {
   static int64_t id_value(const Call& call, const FaultRecord& record);
 
   FaultArgs new_call(const char* op, const Choices& choices);
+  void clear_faults();
   std::vector<FaultRecord> read_faults();
   void forget_calls(uint32_t last);
   RoutingPlan plan_routing(const Choices& choices, uint32_t num_rows) const;
@@ -94,7 +98,7 @@ class Launcher {
 
   Device& device_;
   uint32_t arena_bytes_;
-  std::shared_ptr<Buffer> faults_;
+  Span faults_;
 
   // Of what follows. A call gets its number and is launched under one lock.
   std::mutex mutex_;

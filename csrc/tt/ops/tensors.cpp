@@ -2,10 +2,9 @@
 
 #include <array>
 #include <limits>
-#include <memory>
 #include <mutex>
-#include <string>
 
+#include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
 
 #include "tt/torch/device.h"
@@ -26,20 +25,27 @@ void raise_fault(Launcher& launcher) {
   }
 }
 
+struct LauncherOfDevice {
+  at::Tensor faults;
+  Launcher launcher;
+};
+
 }  // namespace
 
 Launcher& launcher_of(const at::Tensor& tensor) {
   // Never destroyed: a device closes when the interpreter exits, and frees what its launches hold.
   static auto* const mutex = new std::mutex;
-  static auto* const launchers = new std::array<std::unique_ptr<Launcher>, std::numeric_limits<int8_t>::max()>;
+  static auto* const launchers = new std::array<LauncherOfDevice*, std::numeric_limits<c10::DeviceIndex>::max() + 1>();
   OpenDevice& device = open_device(tensor.device().index());
   const std::lock_guard lock(*mutex);
-  auto& launcher = launchers->at(device.index());
-  if (launcher == nullptr) {
-    launcher = std::make_unique<Launcher>(device.device());
-    device.add_check([&launcher = *launcher] { raise_fault(launcher); });
+  LauncherOfDevice*& found = launchers->at(device.index());
+  if (found == nullptr) {
+    const auto bytes = static_cast<int64_t>(Launcher::fault_bytes(device.device().properties()));
+    at::Tensor faults = at::empty({bytes}, tensor.options().dtype(at::kByte));
+    found = new LauncherOfDevice{faults, {device.device(), flat_span(faults)}};
+    device.add_check([launcher = &found->launcher] { raise_fault(*launcher); });
   }
-  return *launcher;
+  return found->launcher;
 }
 
 Span flat_span(const at::Tensor& tensor) {

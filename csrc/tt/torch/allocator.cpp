@@ -9,6 +9,9 @@ namespace moe::tt {
 namespace {
 
 void free_memory(void* address) {
+  if (in_bad_fork()) {
+    return;  // Another thread of the parent may have held a lock on the way.
+  }
   if (OpenDevice* device = find_device_of(address)) {
     device->memory().free(address);
   }

@@ -1,10 +1,20 @@
 #include "tt/torch/copy.h"
 
+#include <mutex>
+
 #include <ATen/ops/_local_scalar_dense.h>
 
+#include "tt/torch/device.h"
 #include "tt/torch/host_image.h"
 
 namespace moe::tt {
+namespace {
+
+std::mutex& writing(const at::Tensor& tensor) {
+  return open_device(tensor.device().index()).writing();
+}
+
+}  // namespace
 
 // A copy to the device is asynchronous whether asked for or not, since the device takes the bytes first; one to the
 // host waits, since no memory on the host could tell when they have arrived.
@@ -15,14 +25,18 @@ at::Tensor copy_from(const at::Tensor& self, const at::Tensor& dst, bool /*non_b
     } else {
       dst.copy_(download(self));
     }
+    open_device(self.device().index()).run_checks();
   } else if (!self.is_cpu()) {
     copy_from(self.is_privateuseone() ? download(self) : self.cpu(), dst, false);
-  } else if (has_same_layout(self, dst)) {
-    upload(self, dst);
   } else {
-    const auto image = image_to_fill(dst);
-    image.copy_(self);
-    upload(image, dst);
+    const std::lock_guard lock(writing(dst));
+    if (has_same_layout(self, dst)) {
+      upload(self, dst);
+    } else {
+      const auto image = image_to_fill(dst);
+      image.copy_(self);
+      upload(image, dst);
+    }
   }
   return dst;
 }
@@ -33,10 +47,13 @@ at::Tensor copy_from_and_resize(const at::Tensor& self, const at::Tensor& dst) {
 }
 
 at::Scalar local_scalar_dense(const at::Tensor& self) {
-  return at::_local_scalar_dense(download(self));
+  const at::Scalar value = at::_local_scalar_dense(download(self));
+  open_device(self.device().index()).run_checks();
+  return value;
 }
 
 at::Tensor& fill_scalar_(at::Tensor& self, const at::Scalar& value) {
+  const std::lock_guard lock(writing(self));
   const auto image = image_to_fill(self);
   image.fill_(value);
   upload(image, self);
@@ -44,8 +61,10 @@ at::Tensor& fill_scalar_(at::Tensor& self, const at::Scalar& value) {
 }
 
 at::Tensor& fill_tensor_(at::Tensor& self, const at::Tensor& value) {
+  const at::Tensor host_value = value.cpu();
+  const std::lock_guard lock(writing(self));
   const auto image = image_to_fill(self);
-  image.fill_(value.cpu());
+  image.fill_(host_value);
   upload(image, self);
   return self;
 }

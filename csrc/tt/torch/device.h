@@ -30,28 +30,46 @@ class OpenDevice {
     return memory_;
   }
 
-  // What has to be looked at after launches, such as errors that kernels leave in device memory. It runs when
-  // everything enqueued has finished, if anything was launched since it ran last: in synchronize() and after each
-  // read(). What it throws reaches the caller; it must clear what it reports. It waits by Device's own functions.
+  // What has to be looked at after launches, such as errors that kernels leave in device memory. What it throws
+  // reaches the caller; it must clear what it reports. It waits by Device's own functions.
   void add_check(std::function<void()> check);
 
-  // Device's functions, and then the checks.
+  // Runs the checks if anything was launched since they ran last. Comes after a wait that the user asked for: when
+  // bytes have reached the host's memory, or in synchronize(). A copy that is only a step of something else must not
+  // run them, for the error of what came before would stop it halfway.
+  void run_checks();
+
+  // Waits for everything enqueued, and runs the checks.
   void synchronize();
-  void read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination);
+
+  // Held by who reads bytes of the device, changes some and writes them all back, and by every write from the host:
+  // another thread's bytes between them must not be lost.
+  std::mutex& writing() {
+    return writing_;
+  }
 
   void close() noexcept;
 
  private:
-  void run_checks();
-
   const c10::DeviceIndex index_;
   const std::unique_ptr<Device> device_;
   MemoryCache memory_;
   std::atomic<bool> closed_ = false;
 
+  std::mutex writing_;
+
   std::mutex checks_mutex_;
   std::vector<std::function<void()>> checks_;
   uint64_t checked_launches_ = 0;
+};
+
+// While it lives, this thread runs no checks: several steps are one operator. Whoever made it runs them afterwards.
+class DeferChecks {
+ public:
+  DeferChecks();
+  ~DeferChecks();
+  DeferChecks(const DeferChecks&) = delete;
+  DeferChecks& operator=(const DeferChecks&) = delete;
 };
 
 // The device, opened if this is its first use. Throws where that fails; the next call tries again.

@@ -4,6 +4,7 @@
 
 #include <ATen/native/CPUFallback.h>
 
+#include "tt/torch/device.h"
 #include "tt/torch/fallback_generator.h"
 #include "tt/torch/fallback_mode.h"
 
@@ -91,11 +92,16 @@ void fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   }
   const bool has_device_argument = names_device(arguments);
   {
+    const DeferChecks defer_checks;
     const HostGeneratorGuard generator_guard(op, *stack, device);
     at::native::cpu_fallback(op, stack, /*error_on_views=*/true);
+    if (device && !has_device_argument) {
+      move_results(op, *stack, *device);
+    }
   }
-  if (device && !has_device_argument) {
-    move_results(op, *stack, *device);
+  if (device) {
+    // The operator had its arguments copied to the host, which is a wait like any other.
+    open_device(device->index()).run_checks();
   }
 }
 

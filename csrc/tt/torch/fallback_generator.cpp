@@ -36,6 +36,8 @@ HostGeneratorGuard::HostGeneratorGuard(
     }
   }
   if (device && op.hasTag(at::Tag::nondeterministic_seeded)) {
+    static std::mutex replacing;
+    lock_ = std::unique_lock(replacing);
     at::Generator cpu = at::detail::getDefaultCPUGenerator();
     replaced_ = host_generator(default_generator(device->index()));
     saved_state_ = cpu.get_state();

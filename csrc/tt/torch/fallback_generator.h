@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mutex>
 #include <optional>
 
 #include <ATen/core/Generator.h>
@@ -18,6 +19,8 @@ class HostGeneratorGuard {
 
  private:
   // For operators without a generator argument, which use the CPU's default one: what it was, and in whose place it is.
+  // One at a time may take its place.
+  std::unique_lock<std::mutex> lock_;
   at::Tensor saved_state_;
   at::Generator replaced_;
 };

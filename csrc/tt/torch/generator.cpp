@@ -34,11 +34,12 @@ class GeneratorImpl final : public c10::GeneratorImpl {
   uint64_t seed() override {
     return host_.seed();
   }
+  // The CPU's generator has no offset, but PyTorch asks for one to pickle and copy a device's.
   void set_offset(uint64_t offset) override {
-    host_.set_offset(offset);
+    TORCH_CHECK(offset == 0, "expected 0 for the offset of a tt generator, which has none, got ", offset);
   }
   uint64_t get_offset() const override {
-    return host_.get_offset();
+    return 0;
   }
   void set_state(const c10::TensorImpl& state) override {
     host_.unsafeGetGeneratorImpl()->set_state(state);

@@ -31,7 +31,7 @@ at::Tensor empty_image(const at::Tensor& tensor) {
 
 void read(const at::Tensor& tensor, void* destination) {
   const DeviceSpan span = span_of(tensor);
-  span.device->read(span.buffer, span.offset, {static_cast<std::byte*>(destination), covered_bytes(tensor)});
+  span.device->device().read(span.buffer, span.offset, {static_cast<std::byte*>(destination), covered_bytes(tensor)});
 }
 
 }  // namespace

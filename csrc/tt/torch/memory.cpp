@@ -1,5 +1,6 @@
 #include "tt/torch/memory.h"
 
+#include <mutex>
 #include <vector>
 
 #include <c10/util/Exception.h>
@@ -28,8 +29,9 @@ void copy_bytes(const void* source, void* destination, uint64_t size) {
   }
   std::vector<std::byte> bytes(size);
   const DeviceSpan from = span_of(source);
-  from.device->read(from.buffer, from.offset, bytes);
+  from.device->device().read(from.buffer, from.offset, bytes);
   const DeviceSpan to = span_of(destination);
+  const std::lock_guard lock(to.device->writing());
   to.device->device().write(to.buffer, to.offset, bytes);
 }
 

@@ -22,6 +22,8 @@ constexpr uint32_t kReportedWaiters = 16;
 }  // namespace
 
 void Scheduler::run(uint32_t count, uint32_t cores, const Body& body) {
+  // Before the first kernel runs: none could be stopped where a later one finds no thread.
+  threads_.reserve(count);
   std::unique_lock lock(mutex_);
   body_ = &body;
   count_ = count;

@@ -1,15 +1,33 @@
 #include "tt/runtime/emulated/threads.h"
 
+#include <system_error>
 #include <utility>
+
+#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/runtime.h"
 
 namespace moe::tt::emulated {
 
 Threads::~Threads() = default;
 
-void Threads::run(uint32_t thread, const Work& work) {
-  while (threads_.size() <= thread) {
-    threads_.push_back(std::make_unique<Thread>());
+void Threads::reserve(uint32_t count) {
+  while (threads_.size() < count) {
+    try {
+      threads_.push_back(std::make_unique<Thread>());
+    } catch (const std::system_error& error) {
+      throw DeviceError(text(
+          "expected a thread for each of ",
+          count,
+          " kernels that run at once, got ",
+          threads_.size(),
+          " from the system (",
+          error.what(),
+          "); allow this process more threads"));
+    }
   }
+}
+
+void Threads::run(uint32_t thread, const Work& work) {
   threads_[thread]->run(work);
 }
 

@@ -10,7 +10,7 @@
 
 namespace moe::tt::emulated {
 
-// Threads that stay, numbered from 0 and created when they are first used.
+// Threads that stay, numbered from 0.
 class Threads {
  public:
   using Work = std::function<void()>;
@@ -20,6 +20,9 @@ class Threads {
   ~Threads();
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
+
+  // Creates threads until there are so many. Throws where the system has no more, and keeps those it gave.
+  void reserve(uint32_t count);
 
   // Lets an idle thread do something. The work must not throw. Calls must not overlap.
   void run(uint32_t thread, const Work& work);

@@ -56,6 +56,21 @@ def test_any_copy_to_the_host_reports(operator, choices):
     assert choices[0].cpu().shape == (64, 4)
 
 
+def test_a_pending_error_stops_nothing_that_follows(operator, choices):
+    """Steps within the device's memory, and operators that fall back, are done before the error is raised."""
+    launches = torch.tt.num_launches()
+    operator(*out_of_range())
+    operator(*(tensor.t().contiguous().t() for tensor in choices), 16)  # made contiguous by way of the host
+    assert torch.tt.num_launches() - launches == 2
+    column = torch.zeros(4, 2, device="tt")
+    column[:, 0] = 5
+    sums = torch.ones(3, device="tt")
+    with pytest.raises(IndexError, match="got 16 at"):
+        sums.add_(1)
+    assert column.cpu().tolist() == [[5, 0]] * 4
+    assert sums.cpu().tolist() == [2, 2, 2]
+
+
 def test_right_calls_between_wrong_ones_are_unaffected(operator, choices):
     expected = operator.expected(*(tensor.cpu() for tensor in choices), 16)
     operator(*out_of_range())
