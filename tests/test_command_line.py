@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from torch_moe_ttnn import __main__ as command_line
-from torch_moe_ttnn import _report, reference
+from torch_moe_ttnn import _devices, _report, reference
 from torch_moe_ttnn.choices import make_choices
 from torch_moe_ttnn.models import MODELS
 
@@ -71,6 +71,14 @@ def test_distributions(capsys, distribution):
     )
 
 
+def test_every_device_by_default(capsys):
+    printed = run(capsys, "--tokens", 16)
+    rows = re.findall(r"^(prepare_\w+) +(\w+) .* yes$", printed, re.MULTILINE)
+    assert rows == [
+        (name, device) for name in ("prepare_mapping", "prepare_routing") for device in _devices.available()
+    ]
+
+
 def test_no_tokens(capsys):
     assert "bfloat16 (0, 128)" in run(capsys, "--tokens", 0)
 
@@ -85,10 +93,12 @@ def test_exit_status_where_something_differs(capsys, monkeypatch, changed):
         return outputs
 
     monkeypatch.setattr(reference, changed, wrong)
-    assert command_line.main(["--tokens", "32"]) == 1
+    assert command_line.main(["--tokens", "32", "--device", "cpu"]) == 1
     printed = capsys.readouterr()
     name = {"prepare_mapping": "mapping", "prepare_routing": "routed_token_weights"}[changed]
-    assert re.search(rf"^{changed}: {name}: 1 elements differ, the first at \(3, 5\): .* instead of 7.0$", printed.err)
+    assert re.search(
+        rf"^{changed} on cpu: {name}: 1 elements differ, the first at \(3, 5\): .* instead of 7.0$", printed.err
+    )
     assert re.search(rf"^{changed} .* no$", printed.out, re.MULTILINE)
     assert len(re.findall(r" yes$", printed.out, re.MULTILINE)) == 1
 

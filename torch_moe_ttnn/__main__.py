@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"how experts are chosen: {', '.join(DISTRIBUTIONS)} (default: {DEFAULT_DISTRIBUTION})",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the choices (default: 0)")
-    parser.add_argument("--device", default="cpu", help=f"{', '.join(_devices.available())} (default: cpu)")
+    parser.add_argument("--device", metavar="NAME", help=f"{' or '.join(_devices.available())} (default: all of them)")
     parser.add_argument(
         "--input",
         type=Path,
@@ -99,6 +99,7 @@ def _run(operator: Callable, plain: Callable, batch: Batch, device: torch.device
         num_threads=torch.get_num_threads(),
     )
     median = timer.blocked_autorange(min_run_time=_TIMING_SECONDS).median
+    outputs = {name: output.cpu() for name, output in outputs.items()}
     return _Run(outputs, median, next(filter(None, differences), None))
 
 
@@ -107,7 +108,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        device = torch.device(one_of("--device", arguments.device, _devices.available()))
+        devices = _devices.available()
+        if arguments.device is not None:
+            devices = [one_of("--device", arguments.device, devices)]
         batch = (made_up_batch if arguments.input is None else recorded_batch)(arguments)
     except InputError as error:
         parser.error(str(error))
@@ -119,26 +122,28 @@ def main(argv: list[str] | None = None) -> int:
         f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads"
     )
     print(f"devices: {', '.join(_devices.available())}\n\n{batch.description}\n")
-    runs = {}
-    for name in ("prepare_mapping", "prepare_routing"):
-        runs[name] = _run(getattr(torch_moe_ttnn, name), getattr(reference, name), batch, device)
+    runs = {
+        (name, device): _run(getattr(torch_moe_ttnn, name), getattr(reference, name), batch, torch.device(device))
+        for name in ("prepare_mapping", "prepare_routing")
+        for device in devices
+    }
 
     rows = [
         (
             name,
-            str(device),
+            device,
             ", ".join(_report.shape_and_dtype(output) for output in run.outputs.values()),
             f"{sum(output.nbytes for output in run.outputs.values()):,}",
             _report.duration(run.median_seconds),
             "no" if run.difference else "yes",
         )
-        for name, run in runs.items()
+        for (name, device), run in runs.items()
     ]
     print(_report.table(("operator", "device", "outputs", "bytes", "median time", "equal"), rows))
-    counts = runs["prepare_routing"].outputs["num_routed_tokens"][0, : batch.num_experts]
+    counts = runs["prepare_routing", devices[0]].outputs["num_routed_tokens"][0, : batch.num_experts]
     print(f"\n{_report.load(counts.to(torch.int64).tolist(), sys.stdout.encoding)}")
 
-    differences = [f"{name}: {run.difference}" for name, run in runs.items() if run.difference]
+    differences = [f"{name} on {device}: {run.difference}" for (name, device), run in runs.items() if run.difference]
     for difference in differences:
         print(difference, file=sys.stderr)
     return 1 if differences else 0
