@@ -1,14 +1,18 @@
 """Python processes of their own, for what a process can do only once."""
 
 import os
+import re
 import subprocess
 import sys
+
+# Where Tenstorrent's simulator stands in for a chip, it says how long it ran when its process ends.
+SIMULATOR_REPORT = re.compile(r"^\[\d+\] [\d.]+ seconds \([\d.]+ [kKMG]?Hz\)\n", re.MULTILINE)
 
 
 def run(code: str, **environment: str | None) -> subprocess.CompletedProcess:
     """Run Python code; ``None`` unsets an environment variable."""
     variables = os.environ | {"TORCH_TT_FALLBACK": "silent"} | environment
-    return subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         env={name: value for name, value in variables.items() if value is not None},
         capture_output=True,
@@ -18,6 +22,8 @@ def run(code: str, **environment: str | None) -> subprocess.CompletedProcess:
         timeout=120,
         check=False,
     )
+    process.stdout = SIMULATOR_REPORT.sub("", process.stdout)
+    return process
 
 
 def output(code: str, **environment: str | None) -> str:

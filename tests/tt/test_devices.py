@@ -1,10 +1,13 @@
 """Devices: how many, which is current, what they are, which runtime they come from."""
 
 import threading
+from pathlib import Path
 
 import processes
 import pytest
 import torch
+
+import torch_moe_ttnn
 
 
 def test_available():
@@ -13,22 +16,37 @@ def test_available():
     assert torch.get_device_module("tt") is torch.tt
 
 
+# Of the chips as TT-Metalium gives them to programs: grid, L1, DRAM banks, GiB, alignment.
+CHIPS = {
+    "wormhole_b0": ((8, 9), 1_499_136, 12, 12, 32),
+    "blackhole": ((13, 10), 1_572_864, 8, 32, 64),
+}
+
+
 def test_properties():
     properties = torch.tt.get_device_properties()
     assert properties == torch.tt.get_device_properties("tt:0")
-    assert properties.runtime == "emulated"
-    assert properties.architecture == "wormhole_b0"
-    assert properties.grid == (8, 9)
-    assert properties.l1_size == 1_499_136
-    assert properties.dram_banks == 12
-    assert properties.total_memory == properties.dram_size == 12 * 2**30
-    assert properties.dram_alignment == 32
+    assert properties.runtime in ("emulated", "metal")
+    grid, l1_size, dram_banks, gib, dram_alignment = CHIPS[properties.architecture]
+    assert properties.l1_size == l1_size
+    assert properties.dram_banks == dram_banks
+    assert properties.dram_alignment == dram_alignment
+    assert properties.total_memory == properties.dram_size
+    if properties.runtime == "emulated":
+        assert properties.grid == grid
+        assert properties.dram_size == gib * 2**30
+    else:
+        # A board may have fewer cores than the chip, and firmware keeps a little of the memory.
+        assert 0.9 * gib * 2**30 < properties.dram_size <= gib * 2**30
     assert torch.tt.get_device_name("tt") == properties.name != ""
 
 
 def test_the_other_architecture():
     code = "import torch; p = torch.tt.get_device_properties(); print(p.architecture, p.grid, p.l1_size, p.dram_banks)"
-    assert processes.output(code, TORCH_TT_EMULATED_ARCH="blackhole") == "blackhole (13, 10) 1572864 8"
+    assert (
+        processes.output(code, TORCH_TT_RUNTIME="emulated", TORCH_TT_EMULATED_ARCH="blackhole")
+        == "blackhole (13, 10) 1572864 8"
+    )
 
 
 def test_current_device(other_device):
@@ -137,11 +155,26 @@ def test_no_launches_yet():
 @pytest.mark.parametrize("value", ["emulated", None])
 def test_the_runtime_is_chosen(value):
     code = "import torch; torch.ones(2).to('tt'); print(torch.tt.get_device_properties().runtime)"
-    assert processes.output(code, TORCH_TT_RUNTIME=value) == "emulated"
+    assert processes.output(code, TORCH_TT_RUNTIME=value, TT_METAL_SIMULATOR=None) == "emulated"
+
+
+def test_metal_without_a_chip():
+    """What is wrong depends on the build; both messages say what to do."""
+    if Path("/dev/tenstorrent").exists():
+        pytest.skip("there is a Tenstorrent device")
+    code = (
+        "import torch; print(torch.tt.device_count())\n"
+        "try: torch.ones(2).to('tt')\n"
+        "except RuntimeError as error: print(error)"
+    )
+    count, message = processes.output(code, TORCH_TT_RUNTIME="metal", TT_METAL_SIMULATOR=None).splitlines()[:2]
+    assert count == "0"
+    built = Path(torch_moe_ttnn.__file__).with_name("libmoe_tt_metal.so").exists()
+    assert ("finds no Tenstorrent device" if built else "was built without TT-Metalium") in message
+    assert "set TORCH_TT_RUNTIME=emulated" in message
 
 
 WRONG = {
-    ("TORCH_TT_RUNTIME", "metal"): "this build of torch_moe_ttnn has no metal runtime",
     ("TORCH_TT_RUNTIME", "cuda"): "expected TORCH_TT_RUNTIME to be metal or emulated, got cuda",
     ("TORCH_TT_EMULATED_DEVICES", "many"): "TORCH_TT_EMULATED_DEVICES",
     ("TORCH_TT_EMULATED_ARCH", "z80"): "TORCH_TT_EMULATED_ARCH",
@@ -158,7 +191,7 @@ def test_wrong_environment_variables(variable, message):
         "except RuntimeError as error: print(error)"
     )
     name, value = variable
-    lines = processes.output(code, **{name: value}).splitlines()
+    lines = processes.output(code, **{"TORCH_TT_RUNTIME": "emulated", name: value}).splitlines()
     assert lines[:2] == ["0 False False", "[2.0, 2.0]"]
     assert message in lines[2]
     assert value in lines[2]

@@ -132,4 +132,6 @@ few = torch_moe_ttnn.{name}(ids[:10], weights[:10], 512)
 torch.tt.synchronize()
 print("works")
 """
-    assert processes.output(code, TORCH_TT_EMULATED_DRAM_SIZE=str(200 * 2**20)).split() == ["held", "works"]
+    assert processes.output(
+        code, TORCH_TT_RUNTIME="emulated", TORCH_TT_EMULATED_DRAM_SIZE=str(200 * 2**20)
+    ).split() == ["held", "works"]

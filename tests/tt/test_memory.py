@@ -115,10 +115,9 @@ def test_out_of_memory():
     kept = torch.arange(1000, device="tt")
     total = torch.tt.get_device_properties().total_memory
     words = (
-        r"^tt:0 is out of memory\. Tried to allocate 93\.13 GiB\. Of 12\.00 GiB of DRAM, .+ are allocated by PyTorch "
-        r"and 1[12]\.\d\d GiB are free"
+        rf"^tt:0 is out of memory\. Tried to allocate 93\.13 GiB\. Of {total / 2**30:.2f} GiB of DRAM, .+ are "
+        r"allocated by PyTorch and \d\d\.\d\d GiB are free"
     )
-    assert total == 12 * 2**30
     with pytest.raises(torch.OutOfMemoryError, match=words):
         empty(100 * 10**9)
     assert torch.tt.memory_stats()["num_ooms"] == 1
@@ -129,7 +128,7 @@ def test_out_of_memory():
 def test_out_of_memory_by_many():
     total = torch.tt.get_device_properties().total_memory
     tensors = [empty(total // 4) for _ in range(3)]
-    with pytest.raises(torch.OutOfMemoryError, match=re.escape("Tried to allocate 4.00 GiB")):
+    with pytest.raises(torch.OutOfMemoryError, match=re.escape(f"Tried to allocate {total / 3 / 2**30:.2f} GiB")):
         empty(total // 3)
     del tensors
     empty(total // 2)

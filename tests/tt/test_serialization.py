@@ -50,7 +50,9 @@ def test_the_device_is_saved(other_device):
 def test_a_saved_device_that_is_missing(tmp_path, other_device):
     torch.save(torch.ones(2, device=other_device), tmp_path / "tensor.pt")
     message = processes.error(
-        f"import torch; torch.load({str(tmp_path / 'tensor.pt')!r})", TORCH_TT_EMULATED_DEVICES="1"
+        f"import torch; torch.load({str(tmp_path / 'tensor.pt')!r})",
+        TORCH_TT_RUNTIME="emulated",
+        TORCH_TT_EMULATED_DEVICES="1",
     )
     assert "map_location" in message
 

@@ -6,17 +6,23 @@
 
 #include <c10/util/Exception.h>
 
+#include "tt/runtime/chips.h"
+#include "tt/runtime/metal_library.h"
+
 namespace moe::tt {
 namespace {
 
 std::unique_ptr<Runtime> make_runtime() {
   const char* variable = std::getenv("TORCH_TT_RUNTIME");
-  const std::string_view name = variable == nullptr || *variable == '\0' ? "emulated" : variable;
+  const std::string_view name = variable == nullptr ? "" : variable;
   TORCH_CHECK(
-      name != "metal",
-      "TORCH_TT_RUNTIME=metal: this build of torch_moe_ttnn has no metal runtime. Unset the variable, or set it to "
-      "emulated, for the emulated device");
-  TORCH_CHECK(name == "emulated", "expected TORCH_TT_RUNTIME to be metal or emulated, got ", name);
+      name.empty() || name == "metal" || name == "emulated",
+      "expected TORCH_TT_RUNTIME to be metal or emulated, got ",
+      name);
+  const bool has_chip = simulator_is_set() || count_device_files() > 0;
+  if (name == "metal" || (name.empty() && has_metal_library() && has_chip)) {
+    return make_metal_runtime();
+  }
   return make_emulated_runtime();
 }
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

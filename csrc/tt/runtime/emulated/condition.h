@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

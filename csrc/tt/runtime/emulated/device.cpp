@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

@@ -7,8 +7,8 @@
 #include "tt/runtime/emulated/chip.h"
 #include "tt/runtime/emulated/dram.h"
 #include "tt/runtime/emulated/engine.h"
-#include "tt/runtime/emulated/process.h"
 #include "tt/runtime/emulated/queue.h"
+#include "tt/runtime/process.h"
 #include "tt/runtime/runtime.h"
 
 namespace moe::tt::emulated {

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "tt/runtime/emulated/poison.h"
-#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

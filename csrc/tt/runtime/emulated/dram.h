@@ -10,7 +10,7 @@
 #include "tt/runtime/emulated/chip.h"
 #include "tt/runtime/emulated/free_list.h"
 #include "tt/runtime/emulated/mapping.h"
-#include "tt/runtime/emulated/process.h"
+#include "tt/runtime/process.h"
 #include "tt/runtime/runtime.h"
 
 namespace moe::tt::emulated {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

@@ -6,7 +6,7 @@
 #include "tt/runtime/emulated/dram_view.h"
 #include "tt/runtime/emulated/kernel_context.h"
 #include "tt/runtime/emulated/poison.h"
-#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

@@ -1,6 +1,6 @@
 #include "tt/runtime/emulated/kernel_context.h"
 
-#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

@@ -5,8 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "tt/runtime/emulated/text.h"
 #include "tt/runtime/runtime.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

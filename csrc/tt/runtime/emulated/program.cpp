@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

@@ -2,8 +2,8 @@
 
 #include <map>
 
-#include "tt/runtime/emulated/text.h"
 #include "tt/runtime/runtime.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

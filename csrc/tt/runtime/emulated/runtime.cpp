@@ -3,8 +3,8 @@
 
 #include "tt/runtime/emulated/chip.h"
 #include "tt/runtime/emulated/device.h"
-#include "tt/runtime/emulated/text.h"
 #include "tt/runtime/runtime.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt {
 

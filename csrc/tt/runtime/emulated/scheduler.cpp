@@ -5,9 +5,9 @@
 #include <thread>
 #include <utility>
 
-#include "tt/runtime/emulated/text.h"
 #include "tt/runtime/emulated/tsan.h"
 #include "tt/runtime/runtime.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

@@ -4,7 +4,7 @@
 #include <atomic>
 
 #include "tt/runtime/emulated/kernel_context.h"
-#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

@@ -3,8 +3,8 @@
 #include <system_error>
 #include <utility>
 
-#include "tt/runtime/emulated/text.h"
 #include "tt/runtime/runtime.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
 

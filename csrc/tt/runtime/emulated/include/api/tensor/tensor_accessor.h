@@ -6,7 +6,7 @@
 #include "api/tensor/tensor_accessor_args.h"
 #include "tt/runtime/emulated/kernel_context.h"
 #include "tt/runtime/emulated/noc_address.h"
-#include "tt/runtime/emulated/text.h"
+#include "tt/runtime/text.h"
 
 // Finds the pages of a buffer that is interleaved over the DRAM banks.
 class TensorAccessor {
@@ -20,7 +20,7 @@ class TensorAccessor {
       : bank_base_address_(static_cast<uint32_t>(bank_base_address)), page_size_(page_size) {
     if (args.config() != args.kInterleavedDram) {
       moe::tt::emulated::this_kernel().fail(
-          moe::tt::emulated::text(
+          moe::tt::text(
               "expected compile-time argument ",
               CTA_OFFSET,
               " to be ",

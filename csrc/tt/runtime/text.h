@@ -3,7 +3,7 @@
 #include <sstream>
 #include <string>
 
-namespace moe::tt::emulated {
+namespace moe::tt {
 
 // A message from its parts. (<format> is not in every standard library this is built with.)
 template <typename... Parts>
@@ -13,4 +13,4 @@ std::string text(const Parts&... parts) {
   return stream.str();
 }
 
-}  // namespace moe::tt::emulated
+}  // namespace moe::tt

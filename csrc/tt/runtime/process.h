@@ -3,10 +3,10 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "tt/runtime/emulated/text.h"
 #include "tt/runtime/runtime.h"
+#include "tt/runtime/text.h"
 
-namespace moe::tt::emulated {
+namespace moe::tt {
 
 // The process that opened a device. A child of fork() has a copy of the device's memory but none of its threads, and
 // perhaps a mutex that one of them held: there a device may neither be used nor taken apart.
@@ -31,4 +31,4 @@ class Process {
   pid_t id_ = getpid();
 };
 
-}  // namespace moe::tt::emulated
+}  // namespace moe::tt

@@ -1,0 +1,151 @@
+#include "tt/runtime/metal/buffer.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <new>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tt-metalium/allocator.hpp>
+#include <tt-metalium/mesh_command_queue.hpp>
+
+namespace moe::tt::metal {
+namespace {
+
+using metalium::BufferType;
+using metalium::distributed::DeviceLocalBufferConfig;
+using metalium::distributed::ReplicatedBufferConfig;
+
+uint64_t ceil_divide(uint64_t a, uint64_t b) {
+  return a / b + (a % b != 0 ? 1 : 0);
+}
+
+DeviceLocalBufferConfig dram_pages(uint32_t page_size) {
+  DeviceLocalBufferConfig config;
+  config.page_size = page_size;
+  config.buffer_type = BufferType::DRAM;
+  return config;
+}
+
+void check_page_size(const metalium::Allocator& allocator, uint32_t page_size) {
+  const uint32_t alignment = allocator.get_alignment(BufferType::DRAM);
+  if (!std::has_single_bit(page_size) || page_size % alignment != 0) {
+    throw DeviceError(text(
+        "a DRAM buffer's page size must be a power of two and a multiple of the DRAM alignment of ",
+        alignment,
+        " bytes, got ",
+        page_size));
+  }
+}
+
+[[noreturn]] void throw_out_of_memory(const metalium::Allocator& allocator, uint64_t size, uint64_t each) {
+  const uint64_t banks = allocator.get_num_banks(BufferType::DRAM);
+  const auto bank = allocator.get_statistics(BufferType::DRAM);
+  const uint64_t free = bank.total_free_bytes * banks;
+  throw OutOfMemory(
+      text(
+          "out of device memory: tried to allocate ",
+          size,
+          " bytes (",
+          each,
+          " in each of ",
+          banks,
+          " DRAM banks), but of ",
+          bank.total_allocatable_size_bytes * banks,
+          " bytes ",
+          free,
+          " are free, the largest piece in a bank being ",
+          bank.largest_free_block_bytes,
+          " bytes"),
+      size,
+      free);
+}
+
+}  // namespace
+
+MetalBuffer::MetalBuffer(const std::shared_ptr<Mesh>& mesh, uint64_t size, uint32_t page_size)
+    : Resident(mesh), page_size_(page_size) {
+  mesh->use(text("cannot allocate ", size, " bytes of device memory"), [&](MeshDevice& device) {
+    const metalium::Allocator& allocator = *device.allocator();
+    check_page_size(allocator, page_size);
+    num_banks_ = allocator.get_num_banks(BufferType::DRAM);
+    const uint64_t pages = std::max<uint64_t>(ceil_divide(size, page_size), 1);
+    const uint64_t each = ceil_divide(pages, num_banks_) * page_size;
+    // Asked beforehand, for TT-Metalium logs what does not fit as a critical error.
+    if (each > allocator.get_statistics(BufferType::DRAM).largest_free_block_bytes) {
+      throw_out_of_memory(allocator, size, each);
+    }
+    size_ = pages * page_size;
+    try {
+      buffer_ = MeshBuffer::create(ReplicatedBufferConfig{.size = size_}, dram_pages(page_size), &device);
+    } catch (const std::exception& error) {
+      if (std::string_view(error.what()).find("Out of Memory") != std::string_view::npos) {
+        throw_out_of_memory(allocator, size, each);
+      }
+      throw;
+    }
+    address_ = static_cast<uint32_t>(buffer_->address());
+    enter();
+  });
+}
+
+void MetalBuffer::abandon() noexcept {
+  new (std::nothrow) std::shared_ptr<MeshBuffer>(std::move(buffer_));
+}
+
+std::shared_ptr<MetalBuffer::MeshBuffer> MetalBuffer::view(MeshDevice& device, uint64_t begin, uint64_t end) const {
+  // Not a BufferRegion: under slow dispatch TT-Metalium takes a region of interleaved memory to begin where the buffer
+  // does.
+  return MeshBuffer::create(
+      ReplicatedBufferConfig{.size = end - begin}, dram_pages(page_size_), &device, address_ + begin / num_banks_);
+}
+
+template <typename Call>
+void MetalBuffer::for_each_piece(uint64_t offset, uint64_t size, const Call& call) const {
+  const uint64_t row = uint64_t{num_banks_} * page_size_;
+  for (const uint64_t end = offset + size; offset < end;) {
+    const uint64_t start = offset / row * row;
+    const bool whole_rows = offset == start && end - offset >= row;
+    const uint64_t stop = whole_rows ? end / row * row : std::min(start + row, end);
+    call(start, offset, stop);
+    offset = stop;
+  }
+}
+
+void MetalBuffer::write(MeshDevice& device, uint64_t offset, std::span<const std::byte> source) {
+  auto& queue = device.mesh_command_queue();
+  std::vector<std::byte> pages;
+  for_each_piece(offset, source.size(), [&](uint64_t start, uint64_t begin, uint64_t end) {
+    const std::byte* bytes = source.data() + (begin - offset);
+    const auto target = view(device, start, ceil_divide(end, page_size_) * page_size_);
+    if (begin != start || end % page_size_ != 0) {
+      // Pages are written whole: what else is in them stays.
+      pages.resize(target->size());
+      queue.enqueue_read_mesh_buffer(pages.data(), target, /*blocking=*/true);
+      std::memcpy(pages.data() + (begin - start), bytes, end - begin);
+      bytes = pages.data();
+    }
+    // Returns when the bytes are in the queue, before they are in the memory.
+    queue.enqueue_write_mesh_buffer(target, bytes, /*blocking=*/false);
+  });
+}
+
+void MetalBuffer::read(MeshDevice& device, uint64_t offset, std::span<std::byte> destination) {
+  auto& queue = device.mesh_command_queue();
+  std::vector<std::byte> pages;
+  for_each_piece(offset, destination.size(), [&](uint64_t start, uint64_t begin, uint64_t end) {
+    std::byte* bytes = destination.data() + (begin - offset);
+    const auto source = view(device, start, ceil_divide(end, page_size_) * page_size_);
+    if (begin == start && end % page_size_ == 0) {
+      queue.enqueue_read_mesh_buffer(bytes, source, /*blocking=*/true);
+      return;
+    }
+    pages.resize(source->size());
+    queue.enqueue_read_mesh_buffer(pages.data(), source, /*blocking=*/true);
+    std::memcpy(bytes, pages.data() + (begin - start), end - begin);
+  });
+}
+
+}  // namespace moe::tt::metal

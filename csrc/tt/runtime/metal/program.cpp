@@ -1,0 +1,199 @@
+#include "tt/runtime/metal/program.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include <tt-metalium/allocator.hpp>
+#include <tt-metalium/circular_buffer_config.hpp>
+#include <tt-metalium/core_coord.hpp>
+#include <tt-metalium/distributed.hpp>
+#include <tt-metalium/tt_metal.hpp>
+
+namespace moe::tt::metal {
+namespace {
+
+using metalium::DataMovementConfig;
+using metalium::DataMovementProcessor;
+using metalium::distributed::MeshCoordinateRange;
+using metalium::distributed::MeshWorkload;
+using ::tt::tt_metal::CoreCoord;
+using ::tt::tt_metal::CoreRange;
+using ::tt::tt_metal::CoreRangeSet;
+
+void check_cores(const Cores& cores, const Cores& available, const char* what) {
+  const uint64_t end = uint64_t{cores.first} + cores.count;
+  if (cores.count == 0 || cores.first < available.first || end > uint64_t{available.first} + available.count) {
+    throw DeviceError(text(
+        "expected one core or more of the ",
+        available.count,
+        " from core ",
+        available.first,
+        " on (",
+        what,
+        "), got ",
+        cores.count,
+        " from core ",
+        cores.first,
+        " on"));
+  }
+}
+
+// Cores are numbered row by row: the end of a row, whole rows and the beginning of one.
+CoreRangeSet core_ranges(const Cores& cores, uint32_t columns) {
+  std::vector<CoreRange> ranges;
+  const uint32_t end = cores.first + cores.count;
+  for (uint32_t core = cores.first; core < end;) {
+    const uint32_t x = core % columns;
+    const uint32_t y = core / columns;
+    const uint32_t rows = x == 0 ? (end - core) / columns : 0;
+    const uint32_t count = rows > 0 ? rows * columns : std::min(columns - x, end - core);
+    const CoreCoord last = rows > 0 ? CoreCoord(columns - 1, y + rows - 1) : CoreCoord(x + count - 1, y);
+    ranges.emplace_back(CoreCoord(x, y), last);
+    core += count;
+  }
+  return CoreRangeSet(std::move(ranges));
+}
+
+// TT-Metalium looks only at the launch.
+void check_l1(MeshDevice& device, const std::vector<CircularBuffer>& buffers) {
+  const metalium::Allocator& allocator = *device.allocator();
+  const uint64_t first = allocator.get_base_allocator_addr(metalium::HalMemType::L1);
+  const uint64_t alignment = allocator.get_alignment(metalium::BufferType::DRAM);
+  uint64_t end = first;
+  for (const CircularBuffer& buffer : buffers) {
+    end = (end + alignment - 1) / alignment * alignment + uint64_t{buffer.page_size} * buffer.num_pages;
+  }
+  if (end > device.l1_size_per_core()) {
+    throw DeviceError(text(
+        "expected circular buffers that fit into the ",
+        device.l1_size_per_core() - first,
+        " bytes of L1 from address ",
+        first,
+        " on, got ",
+        end - first,
+        " bytes"));
+  }
+}
+
+DataMovementConfig data_movement(const Kernel& kernel) {
+  const bool first = kernel.processor == Processor::kRiscv0;
+  DataMovementConfig config;
+  config.processor = first ? DataMovementProcessor::RISCV_0 : DataMovementProcessor::RISCV_1;
+  config.noc = first ? metalium::NOC::RISCV_0_default : metalium::NOC::RISCV_1_default;
+  config.compile_args = kernel.compile_args;
+  return config;
+}
+
+std::filesystem::path source_of(const std::string& folder, const Kernel& kernel) {
+  auto path = std::filesystem::path(folder) / (kernel.name + ".cpp");
+  if (!std::filesystem::exists(path)) {
+    throw DeviceError(text("there is no kernel of this name: expected the file ", path.string()));
+  }
+  return path;
+}
+
+metalium::KernelHandle add_kernel(
+    metalium::Program& program,
+    const std::string& folder,
+    const ProgramDescription& description,
+    const Kernel& kernel,
+    uint32_t columns) {
+  check_cores(kernel.cores, description.cores, "the program's");
+  if (kernel.runtime_args.size() != kernel.cores.count) {
+    throw DeviceError(text(
+        "expected run-time arguments for each of its ",
+        kernel.cores.count,
+        " cores, got them for ",
+        kernel.runtime_args.size()));
+  }
+  const auto handle = metalium::CreateKernel(
+      program, source_of(folder, kernel).string(), core_ranges(kernel.cores, columns), data_movement(kernel));
+  std::vector<CoreCoord> cores;
+  for (uint32_t core = kernel.cores.first; core < kernel.cores.first + kernel.cores.count; ++core) {
+    cores.emplace_back(core % columns, core / columns);
+  }
+  metalium::SetRuntimeArgs(program, handle, cores, kernel.runtime_args);
+  return handle;
+}
+
+}  // namespace
+
+MetalProgram::MetalProgram(
+    const std::shared_ptr<Mesh>& mesh, const std::string& kernels, const ProgramDescription& description)
+    : Resident(mesh), name_(description.name) {
+  mesh->use(text("cannot build program '", name_, "'"), [&](MeshDevice& device) {
+    const CoreCoord grid = device.compute_with_storage_grid_size();
+    const auto columns = static_cast<uint32_t>(grid.x);
+    const auto about = [&](const std::string& subject, const auto& call) {
+      try {
+        call();
+      } catch (const std::exception& error) {
+        throw DeviceError(text("program '", name_, "'", subject, ": ", explain(error.what())));
+      }
+    };
+    metalium::Program program = metalium::CreateProgram();
+    about("", [&] {
+      check_cores(description.cores, {0, static_cast<uint32_t>(grid.x * grid.y)}, "the grid");
+      if (description.kernels.empty()) {
+        throw DeviceError("expected a kernel or more, got none");
+      }
+      check_l1(device, description.circular_buffers);
+      const CoreRangeSet cores = core_ranges(description.cores, columns);
+      for (const CircularBuffer& buffer : description.circular_buffers) {
+        const auto index = static_cast<uint8_t>(buffer.index);
+        metalium::CircularBufferConfig config(buffer.page_size * buffer.num_pages, {{index, ::tt::DataFormat::UInt32}});
+        metalium::CreateCircularBuffer(program, cores, config.set_page_size(index, buffer.page_size));
+      }
+      // Their ids count from 0, as the positions do.
+      for (const uint32_t initial : description.semaphores) {
+        metalium::CreateSemaphore(program, cores, initial);
+      }
+    });
+    for (const Kernel& kernel : description.kernels) {
+      about(text(", kernel '", kernel.name, "'"), [&] {
+        kernels_.push_back(add_kernel(program, kernels, description, kernel, columns));
+      });
+    }
+    // Now rather than at the first launch, so that a kernel that does not compile is known here.
+    about("", [&] { metalium::detail::CompileProgram(&device, program); });
+    workload_ = std::make_unique<MeshWorkload>();
+    workload_->add_program(MeshCoordinateRange(device.shape()), std::move(program));
+    enter();
+  });
+}
+
+void MetalProgram::launch(MeshDevice& device, std::span<const uint32_t> common_args) {
+  set_common_args(common_args);
+  metalium::distributed::EnqueueMeshWorkload(device.mesh_command_queue(), *workload_, /*blocking=*/false);
+}
+
+void MetalProgram::set_common_args(std::span<const uint32_t> common_args) {
+  const metalium::Program& program = workload_->get_programs().begin()->second;
+  if (!num_common_args_) {
+    // TT-Metalium takes them once; after that they are changed where they are, and their number stays.
+    if (!common_args.empty()) {
+      for (const auto kernel : kernels_) {
+        metalium::SetCommonRuntimeArgs(program, kernel, {common_args.data(), common_args.size()});
+      }
+    }
+    num_common_args_ = common_args.size();
+    return;
+  }
+  if (common_args.size() != *num_common_args_) {
+    throw DeviceError(text(
+        "program '",
+        name_,
+        "': expected ",
+        *num_common_args_,
+        " common run-time arguments, as at its first launch, got ",
+        common_args.size()));
+  }
+  for (const auto kernel : kernels_) {
+    if (!common_args.empty()) {
+      std::ranges::copy(common_args, metalium::GetCommonRuntimeArgs(program, kernel).data());
+    }
+  }
+}
+
+}  // namespace moe::tt::metal

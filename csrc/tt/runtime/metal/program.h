@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tt-metalium/host_api.hpp>
+#include <tt-metalium/mesh_workload.hpp>
+
+#include "tt/runtime/metal/mesh.h"
+#include "tt/runtime/runtime.h"
+
+namespace moe::tt::metal {
+
+// A program with its kernels compiled, as the workload that every launch of it enqueues.
+class MetalProgram final : public Program, public Resident {
+ public:
+  MetalProgram(const std::shared_ptr<Mesh>& mesh, const std::string& kernels, const ProgramDescription& description);
+  ~MetalProgram() override {
+    leave();
+  }
+
+  const std::string& name() const {
+    return name_;
+  }
+
+  // Within Mesh::use.
+  void launch(MeshDevice& device, std::span<const uint32_t> common_args);
+
+ private:
+  void set_common_args(std::span<const uint32_t> common_args);
+
+  void release() override {
+    workload_.reset();
+  }
+  void abandon() noexcept override {
+    static_cast<void>(workload_.release());
+  }
+
+  std::string name_;
+  std::unique_ptr<metalium::distributed::MeshWorkload> workload_;
+  std::vector<metalium::KernelHandle> kernels_;
+  std::optional<size_t> num_common_args_;  // since the first launch
+};
+
+}  // namespace moe::tt::metal
