@@ -1,5 +1,7 @@
 #include "tt/torch/cache.h"
 
+#include <array>
+
 #include <c10/util/Exception.h>
 
 #include "tt/torch/fork.h"
@@ -14,6 +16,18 @@ using c10::CachingAllocator::StatType;
 
 c10::CachingAllocator::Stat& all(StatArray& stats) {
   return stats[static_cast<size_t>(StatType::AGGREGATE)];
+}
+
+// Those that this cache keeps.
+std::array<StatArray*, 7> counted(c10::CachingDeviceAllocator::DeviceStats& stats) {
+  return {
+      &stats.allocation,
+      &stats.segment,
+      &stats.active,
+      &stats.allocated_bytes,
+      &stats.reserved_bytes,
+      &stats.active_bytes,
+      &stats.requested_bytes};
 }
 
 // A cached buffer may be larger than what is asked for by an eighth.
@@ -156,14 +170,7 @@ c10::CachingDeviceAllocator::DeviceStats MemoryCache::stats() {
 
 void MemoryCache::reset_accumulated_stats() {
   const std::lock_guard lock(mutex_);
-  for (auto* stats :
-       {&stats_.allocation,
-        &stats_.segment,
-        &stats_.active,
-        &stats_.allocated_bytes,
-        &stats_.reserved_bytes,
-        &stats_.active_bytes,
-        &stats_.requested_bytes}) {
+  for (auto* stats : counted(stats_)) {
     all(*stats).reset_accumulated();
   }
   stats_.num_alloc_retries = 0;
@@ -174,14 +181,7 @@ void MemoryCache::reset_accumulated_stats() {
 
 void MemoryCache::reset_peak_stats() {
   const std::lock_guard lock(mutex_);
-  for (auto* stats :
-       {&stats_.allocation,
-        &stats_.segment,
-        &stats_.active,
-        &stats_.allocated_bytes,
-        &stats_.reserved_bytes,
-        &stats_.active_bytes,
-        &stats_.requested_bytes}) {
+  for (auto* stats : counted(stats_)) {
     all(*stats).reset_peak();
   }
 }

@@ -1,10 +1,9 @@
 #include "tt/runtime/emulated/device.h"
 
-#include "api/tensor/tensor_accessor_args.h"
-
 #include <utility>
 #include <vector>
 
+#include "api/tensor/tensor_accessor_args.h"
 #include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {

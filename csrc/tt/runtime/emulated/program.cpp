@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "tt/runtime/check_cores.h"
 #include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
@@ -18,24 +19,6 @@ auto about(const std::string& subject, const Check& check) {
     return check();
   } catch (const DeviceError& error) {
     throw DeviceError(text(subject, ": ", error.what()));
-  }
-}
-
-void check_cores(const Cores& cores, const Cores& available, const char* what) {
-  uint64_t end = uint64_t{cores.first} + cores.count;
-  if (cores.count == 0 || cores.first < available.first || end > uint64_t{available.first} + available.count) {
-    throw DeviceError(text(
-        "expected one core or more of the ",
-        available.count,
-        " from core ",
-        available.first,
-        " on (",
-        what,
-        "), got ",
-        cores.count,
-        " from core ",
-        cores.first,
-        " on"));
   }
 }
 

@@ -10,6 +10,8 @@
 #include <tt-metalium/distributed.hpp>
 #include <tt-metalium/tt_metal.hpp>
 
+#include "tt/runtime/check_cores.h"
+
 namespace moe::tt::metal {
 namespace {
 
@@ -20,24 +22,6 @@ using metalium::distributed::MeshWorkload;
 using ::tt::tt_metal::CoreCoord;
 using ::tt::tt_metal::CoreRange;
 using ::tt::tt_metal::CoreRangeSet;
-
-void check_cores(const Cores& cores, const Cores& available, const char* what) {
-  const uint64_t end = uint64_t{cores.first} + cores.count;
-  if (cores.count == 0 || cores.first < available.first || end > uint64_t{available.first} + available.count) {
-    throw DeviceError(text(
-        "expected one core or more of the ",
-        available.count,
-        " from core ",
-        available.first,
-        " on (",
-        what,
-        "), got ",
-        cores.count,
-        " from core ",
-        cores.first,
-        " on"));
-  }
-}
 
 // Cores are numbered row by row: the end of a row, whole rows and the beginning of one.
 CoreRangeSet core_ranges(const Cores& cores, uint32_t columns) {

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+
+#include "tt/runtime/runtime.h"
+#include "tt/runtime/text.h"
+
+namespace moe::tt {
+
+// Throws DeviceError unless cores are one or more of those that are available, which `what` describes.
+inline void check_cores(const Cores& cores, const Cores& available, const char* what) {
+  const uint64_t end = uint64_t{cores.first} + cores.count;
+  if (cores.count == 0 || cores.first < available.first || end > uint64_t{available.first} + available.count) {
+    throw DeviceError(text(
+        "expected one core or more of the ",
+        available.count,
+        " from core ",
+        available.first,
+        " on (",
+        what,
+        "), got ",
+        cores.count,
+        " from core ",
+        cores.first,
+        " on"));
+  }
+}
+
+}  // namespace moe::tt
