@@ -84,6 +84,17 @@ TEST(transfers_with_state) {
   CHECK(to_host(*device, target) == words);
 }
 
+TEST(the_firmware_keeps_zeros) {
+  for (const auto& open : {open_wormhole, open_blackhole}) {
+    auto device = open();
+    auto target = to_device(*device, iota(256), 1024);
+    Kernel zero = kernel("zero_page");
+    zero.compile_args = accessor_args({target});
+    launch(*device, {"zero", {}, {{0, 1024}}, {}, {zero}}, {target}, {target->address()});
+    CHECK(to_host(*device, target) == std::vector<uint32_t>(256, 0));
+  }
+}
+
 TEST(a_circular_buffer_joins_two_processors) {
   auto device = open_wormhole();
   const uint32_t num_cores = 5;

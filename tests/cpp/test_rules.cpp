@@ -140,6 +140,17 @@ TEST(rule_transfers_stay_in_regions_of_l1) {
           ", got 16 bytes at 33568 of core (3, 1)");
 }
 
+TEST(rule_the_zeros_of_the_firmware_are_read_and_no_more) {
+  CHECK_EQ(
+      Rule().broken_by("read_zeros", {513}),
+      "expected the source of a read to stay inside one of the program's regions of L1 " + kRegions +
+          ", got 513 bytes at 13184 of core (2, 1)");
+  CHECK_EQ(
+      Rule().broken_by("write_to_node", {21, 19, 13184, 16}),
+      "expected the destination of a write to stay inside one of the program's regions of L1 " + kRegions +
+          ", got 16 bytes at 13184 of core (3, 1)");
+}
+
 TEST(rule_transfers_go_to_cores_of_the_program) {
   CHECK_EQ(
       Rule().broken_by("write_to_node", {22, 19, 104224, 16}),

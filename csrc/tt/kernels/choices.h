@@ -21,7 +21,7 @@ class Choices {
  public:
   // Bytes of L1 that a part of at most so many choices takes.
   static constexpr uint32_t room(uint32_t count) {
-    return ids_room(count) + align_up<uint32_t>(count * kWeightSize, kAlignment) + kAlignment;
+    return choices_room(count, kIdSize, kWeightSize);
   }
 
   // `address` is a multiple of kAlignment with room(capacity) bytes.
@@ -29,35 +29,75 @@ class Choices {
       : ids_memory_(args.ids),
         weights_memory_(args.weights),
         ids_address_(address),
-        weights_address_(address + ids_room(capacity)),
+        weights_address_(address + elements_room(capacity, kIdSize)),
         limit_(args.id_limit) {}
 
   // Starts reading the choices [first, first + count): they are there after a read_barrier().
   void start_reading(uint32_t first, uint32_t count) {
-    ids_ = l1_pointer<Word>(ids_memory_.read(static_cast<uint64_t>(first) * kIdSize, count * kIdSize, ids_address_));
+    ids_ = l1_pointer<Word>(ids_memory_.read(ids_memory_.element<kIdSize>(first), count * kIdSize, ids_address_));
     weights_ = l1_pointer<Bits<kWeightSize>>(
-        weights_memory_.read(static_cast<uint64_t>(first) * kWeightSize, count * kWeightSize, weights_address_));
+        weights_memory_.read(weights_memory_.element<kWeightSize>(first), count * kWeightSize, weights_address_));
   }
 
   // Calls `expert(id)`, or `invalid(low, high)` for an id out of range, or neither for "no expert".
   template <typename Expert, typename Invalid>
   FORCE_INLINE void visit_id(uint32_t i, const Expert& expert, const Invalid& invalid) const {
-    if constexpr (kIdSize == 8) {
-      const uint32_t low = ids_[2 * i];
-      const uint32_t high = ids_[2 * i + 1];
-      if (high == 0 && low < limit_) {
-        expert(low);
-      } else if ((low & high) != kNoExpert<uint32_t>) {
-        invalid(low, high);
+    const uint32_t low = ids_[i * kWords];
+    const uint32_t high = kWords == 2 ? ids_[i * kWords + 1] : 0;
+    if (__builtin_expect(high == 0 && low < limit_, true)) {
+      expert(low);
+    } else if ((kWords == 2 ? low & high : low) != kNoExpert<Word>) {
+      invalid(low, high);
+    }
+  }
+
+  // Does that for each choice in [begin, end), with few instructions between them: calls `expert(i, id)` or
+  // `invalid()`.
+  template <typename Expert, typename Invalid>
+  FORCE_INLINE void visit_ids(uint32_t begin, uint32_t end, const Expert& expert, const Invalid& invalid) const {
+    const auto visit = [&](uint32_t i) {
+      visit_id(i, [&](uint32_t id) { expert(i, id); }, [&](uint32_t, uint32_t) { invalid(); });
+    };
+    // By hand: a compiler's own unrolling costs more before the loop than it saves for the few choices of a token.
+    uint32_t i = begin;
+    for (; i + 4 <= end; i += 4) {
+      visit(i);
+      visit(i + 1);
+      visit(i + 2);
+      visit(i + 3);
+    }
+    for (; i < end; ++i) {
+      visit(i);
+    }
+  }
+
+  // Calls `found(i, id - first_id)` for each of the first `count` choices whose id is in [first_id, first_id +
+  // num_ids). Most are not: three instructions each.
+  template <typename Found>
+  FORCE_INLINE void find(uint32_t count, uint32_t first_id, uint32_t num_ids, const Found& found) const {
+    constexpr uint32_t kAtOnce = 16;
+    L1Pointer<Word> ids = ids_;
+    const auto look_at = [&](uint32_t i, uint32_t ahead) {
+      const uint32_t low = ids[ahead * kWords];
+      if (low - first_id < num_ids && (kWords == 1 || ids[ahead * kWords + 1] == 0)) {
+        found(i + ahead, low - first_id);
       }
-    } else {
-      const uint32_t id = ids_[i];
-      if (id < limit_) {
-        expert(id);
-      } else if (id != kNoExpert<Word>) {
-        invalid(id, 0);
+    };
+    uint32_t i = 0;
+    for (; i + kAtOnce <= count; i += kAtOnce, ids += kAtOnce * kWords) {
+#pragma GCC unroll 16
+      for (uint32_t ahead = 0; ahead < kAtOnce; ++ahead) {
+        look_at(i, ahead);
       }
     }
+    for (; i < count; ++i, ids += kWords) {
+      look_at(i, 0);
+    }
+  }
+
+  // The low word of an id.
+  FORCE_INLINE uint32_t id(uint32_t i) const {
+    return ids_[i * kWords];
   }
 
   FORCE_INLINE Bits<kWeightSize> weight(uint32_t i) const {
@@ -67,10 +107,7 @@ class Choices {
  private:
   // A 64-bit id is two words.
   using Word = std::conditional_t<kIdSize == 2, uint16_t, uint32_t>;
-
-  static constexpr uint32_t ids_room(uint32_t count) {
-    return align_up<uint32_t>(count * kIdSize, kAlignment) + kAlignment;
-  }
+  static constexpr uint32_t kWords = kIdSize == 8 ? 2 : 1;
 
   FlatMemory ids_memory_;
   FlatMemory weights_memory_;
@@ -108,7 +145,7 @@ FORCE_INLINE void run_worker(const Run& run) {
 // The first id out of range that a worker meets in a launch.
 class Fault {
  public:
-  void record(uint32_t position, uint32_t id_low, uint32_t id_high) {
+  [[gnu::noinline, gnu::cold]] void record(uint32_t position, uint32_t id_low, uint32_t id_high) {
     if (position < position_) {
       position_ = position;
       id_low_ = id_low;
@@ -122,8 +159,8 @@ class Fault {
       return;
     }
     const FlatMemory records(args.records);
-    const uint32_t begin = worker * kFaultRecordBytes;
-    const uint32_t address = records.read(begin, kFaultRecordBytes, room);
+    const auto place = records.element<kFaultRecordBytes>(worker);
+    const uint32_t address = records.read(place, kFaultRecordBytes, room);
     read_barrier();
     L1Pointer<FaultRecord> record = l1_pointer<FaultRecord>(address);
     if (record->launch == 0) {
@@ -131,7 +168,7 @@ class Fault {
     } else if (record->launch != args.launch) {
       record->more = record->more + 1;
     }
-    records.write(begin, kFaultRecordBytes, address);
+    records.write(place, kFaultRecordBytes, address);
     write_barrier();
   }
 

@@ -14,6 +14,9 @@ constexpr Int align_up(Int value, uint32_t alignment) {
   return (value + (alignment - 1)) / alignment * alignment;
 }
 
+// A page is one packet on the NoC of any chip.
+inline constexpr uint32_t kMaxPageSize = 4096;
+
 // A launch's workers are the data-movement processors of its cores: processor p of core c is worker
 // c * kProcessors + p. Each has one circular buffer, used as plain memory, with the index of its processor.
 inline constexpr uint32_t kProcessors = 2;
@@ -36,8 +39,8 @@ enum RuntimeArg : uint32_t {
 struct FlatArgs {
   uint32_t address;  // of the buffer, in every bank
   uint32_t page_size_log2;
-  uint32_t offset_low;  // of the first byte, within the buffer
-  uint32_t offset_high;
+  uint32_t first_page;
+  uint32_t first_byte;  // within that page
 };
 
 // The choices that both operators read.
@@ -73,60 +76,96 @@ struct MappingArgs {
   ChoicesArgs choices;
   FaultArgs faults;
   FlatArgs mapping;
+  uint32_t num_pages;
   uint32_t num_workers;
   uint32_t chunk;        // choices that a worker holds at a time
   uint32_t block_pages;  // pages that it builds at a time
 };
 
-// The launch sorts slices of the choices by expert, leaves them in scratch memory, and then writes the rows of the
-// experts [first_expert, first_expert + num_rows) from them. A slice's place in the scratch memory holds, each at a
-// multiple of kAlignment: a zero and the end of every row's choices within the slice (num_rows + 1 words), the sorted
-// tokens (slice words), and their weights.
+// The rows of the experts [first_expert, first_expert + num_rows) are divided into blocks, each of them the work of a
+// team of cores. In a round, each worker of a team takes a slice of the choices.
 struct RoutingArgs {
   ChoicesArgs choices;
   FaultArgs faults;
   FlatArgs counts;
   FlatArgs tokens;
   FlatArgs weights;
-  FlatArgs scratch;
   uint32_t first_expert;
   uint32_t num_rows;
-  uint32_t num_workers;
-  uint32_t slice;  // choices in a slice
-  uint32_t num_slices;
-  uint32_t arena_bytes;  // of a worker's circular buffer
-  uint32_t num_cores;
-  // Where workers wait for all slices to be sorted: core 0 counts, and tells the others.
-  uint32_t first_core_noc_x;
-  uint32_t first_core_noc_y;
-  uint32_t last_core_noc_x;
-  uint32_t last_core_noc_y;
+  uint32_t num_teams;
+  uint32_t team_rows;  // of a block; the last one may have fewer
+  uint32_t team_cores;
+  uint32_t slice;
+  uint32_t num_rounds;
 };
+
+// After them comes a word for every core of the launch: its NoC coordinates, as x << 16 | y.
+inline constexpr uint32_t kRoutingCoordinates = sizeof(RoutingArgs) / sizeof(uint32_t);
 
 // Semaphores of a routing launch.
 enum RoutingSemaphore : uint32_t {
-  kSorted,  // on core 0: workers that have sorted their slices
-  kGo,      // on every core: 1 once all have
+  kSent,  // on every core: slices that have come to it, in all rounds
   kNumRoutingSemaphores,
 };
 
 // tt-metal's limit of run-time arguments, of a core and common ones together.
 inline constexpr uint32_t kMaxRuntimeArgs = 341;
 static_assert(kNumRuntimeArgs + sizeof(MappingArgs) / sizeof(uint32_t) <= kMaxRuntimeArgs, "tt-metal's limit");
-static_assert(kNumRuntimeArgs + sizeof(RoutingArgs) / sizeof(uint32_t) <= kMaxRuntimeArgs, "tt-metal's limit");
 
-// Bytes of a slice's place in the scratch memory, and where its parts begin.
-struct SliceLayout {
-  uint32_t ends;
-  uint32_t tokens;
-  uint32_t weights;
-  uint32_t bytes;
+// Of any chip.
+inline constexpr uint32_t kMaxCores = 256;
+static_assert(kNumRuntimeArgs + kRoutingCoordinates + kMaxCores <= kMaxRuntimeArgs, "tt-metal's limit");
+
+// L1. What arrives from DRAM needs kAlignment more than its bytes, for its place modulo kAlignment.
+
+constexpr uint32_t elements_room(uint32_t count, uint32_t bytes) {
+  return align_up<uint32_t>(count * bytes, kAlignment) + kAlignment;
+}
+
+constexpr uint32_t choices_room(uint32_t count, uint32_t id_bytes, uint32_t weight_bytes) {
+  return elements_room(count, id_bytes) + elements_room(count, weight_bytes);
+}
+
+// A slice's choices for a block, sorted by row: where each row's begin, and where the last one's end; their tokens;
+// their weights. Each core of the team has a copy at the same address, in the circular buffer that its workers share.
+inline constexpr uint32_t kSharedBuffer = kProcessors;
+
+constexpr uint32_t slice_table_bytes(uint32_t num_rows) {
+  return (num_rows + 1) * static_cast<uint32_t>(sizeof(uint32_t));
+}
+
+constexpr uint32_t slice_bytes(uint32_t num_rows, uint32_t slice, uint32_t weight_bytes) {
+  const uint32_t token_bytes = sizeof(uint32_t);
+  return align_up<uint32_t>(slice_table_bytes(num_rows) + slice * (token_bytes + weight_bytes), kAlignment);
+}
+
+// While a round's slices are written to the rows, those of the next one arrive.
+inline constexpr uint32_t kSliceBuffers = 2;
+
+// A routing worker writes at most so many elements of a row at a time, from one of so many places.
+inline constexpr uint32_t kPiece = 128;
+inline constexpr uint32_t kPieces = 16;
+
+// What a routing worker keeps in its own circular buffer, one after the other.
+struct RoutingRoom {
+  uint32_t choices;       // of a slice
+  uint32_t found;         // those of them that are for the block: a word each
+  uint32_t padding_page;  // of its list
+  uint32_t pieces;
+  uint32_t counts;        // a word for each row
+  uint32_t round_counts;  // the same
+  uint32_t end;
 };
 
-constexpr SliceLayout slice_layout(uint32_t num_rows, uint32_t slice, uint32_t weight_bytes) {
-  const uint32_t tokens = align_up<uint32_t>((num_rows + 1) * 4, kAlignment);
-  const uint32_t weights = tokens + align_up<uint32_t>(slice * 4, kAlignment);
-  return {0, tokens, weights, weights + align_up<uint32_t>(slice * weight_bytes, kAlignment)};
+constexpr RoutingRoom routing_room(uint32_t num_rows, uint32_t slice, uint32_t id_bytes, uint32_t weight_bytes) {
+  RoutingRoom room{};
+  room.found = choices_room(slice, id_bytes, weight_bytes);
+  room.padding_page = room.found + elements_room(slice, sizeof(uint32_t));
+  room.pieces = room.padding_page + kMaxPageSize;
+  room.counts = room.pieces + kPieces * elements_room(kPiece, sizeof(uint32_t));
+  room.round_counts = room.counts + elements_room(num_rows, sizeof(uint32_t));
+  room.end = room.round_counts + elements_room(num_rows, sizeof(uint32_t));
+  return room;
 }
 
 }  // namespace moe::tt

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <type_traits>
 #include <utility>
 
 #include "layout/layout.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt {
 namespace {
@@ -16,26 +18,31 @@ namespace {
 // L1 that firmware, mailboxes and the kernels themselves take, generously.
 constexpr uint32_t kReservedL1 = 200 * 1024;
 
-// Choices below which another worker's slice costs more than it saves.
-constexpr uint32_t kMinSlice = 32;
-
 // Choices that a worker of prepare_mapping holds at a time, and bytes of pages that it builds at a time.
 constexpr uint32_t kMappingChunk = 4096;
 constexpr uint32_t kMappingBlock = 256 * 1024;
 
-// Rows of one routing launch. A multiple of 1024 rows begins with a page, however few bytes a row has.
-constexpr uint32_t kMaxRows = 32 * 1024;
+// Rows of a routing team's block, at most: their tables must leave L1 to the choices.
+constexpr uint32_t kMaxTeamRows = 4096;
 
 uint32_t ceil_divide(uint64_t a, uint64_t b) {
   return static_cast<uint32_t>((a + b - 1) / b);
 }
 
+uint32_t round_down(uint32_t value, uint32_t alignment) {
+  return value / alignment * alignment;
+}
+
 FlatArgs flat(const Span& span) {
+  const uint32_t page_size = span.buffer->page_size();
+  if (page_size > kMaxPageSize) {
+    throw DeviceError(text("expected a buffer with pages of at most ", kMaxPageSize, " bytes, got ", page_size));
+  }
   return {
       span.buffer->address(),
-      static_cast<uint32_t>(std::countr_zero(span.buffer->page_size())),
-      static_cast<uint32_t>(span.offset),
-      static_cast<uint32_t>(span.offset >> 32)};
+      static_cast<uint32_t>(std::countr_zero(page_size)),
+      static_cast<uint32_t>(span.offset / page_size),
+      static_cast<uint32_t>(span.offset % page_size)};
 }
 
 // There may be more experts than ids of a dtype: "no expert" is none of them, and neither is a negative id.
@@ -70,11 +77,14 @@ uint32_t num_pages(const Span& span, uint64_t bytes) {
   return ceil_divide(bytes, span.buffer->page_size());
 }
 
-// Cores for so many pages: two workers on each. More than a row of cores is a multiple of it, so that they are a
-// rectangle, as a multicast needs.
-uint32_t cores_for(const DeviceProperties& properties, uint32_t pages) {
-  const uint32_t cores = std::clamp(ceil_divide(pages, kProcessors), 1u, properties.num_cores());
+// More than a row of cores is whole rows of them: few different programs, and each of them on a rectangle.
+uint32_t whole_rows(const DeviceProperties& properties, uint32_t cores) {
   return cores <= properties.grid_x ? cores : ceil_divide(cores, properties.grid_x) * properties.grid_x;
+}
+
+// Cores for so many pages: two workers on each.
+uint32_t cores_for(const DeviceProperties& properties, uint32_t pages) {
+  return whole_rows(properties, std::clamp(ceil_divide(pages, kProcessors), 1u, properties.num_cores()));
 }
 
 }  // namespace
@@ -85,7 +95,7 @@ uint64_t Launcher::fault_bytes(const DeviceProperties& properties) {
 
 Launcher::Launcher(Device& device, Span faults)
     : device_(device),
-      arena_bytes_((device.properties().l1_size - kReservedL1) / kProcessors / kAlignment * kAlignment),
+      arena_bytes_(round_down((device.properties().l1_size - kReservedL1) / kProcessors, kAlignment)),
       faults_(std::move(faults)) {
   clear_faults();
 }
@@ -102,7 +112,11 @@ FaultArgs Launcher::new_call(const char* op, const Choices& choices) {
 }
 
 std::shared_ptr<Program> Launcher::program(
-    const std::string& kernel, const Choices& choices, uint32_t num_cores, uint32_t num_semaphores) {
+    const std::string& kernel,
+    const Choices& choices,
+    uint32_t num_cores,
+    uint32_t num_semaphores,
+    std::span<const uint32_t> circular_buffers) {
   auto& program = programs_[{kernel, choices.id_bytes, choices.weight_bytes, num_cores}];
   if (program != nullptr) {
     return program;
@@ -111,9 +125,12 @@ std::shared_ptr<Program> Launcher::program(
   description.name = kernel;
   description.cores = {0, num_cores};
   description.semaphores.assign(num_semaphores, 0);
+  for (const uint32_t bytes : circular_buffers) {
+    // The kernels align them themselves.
+    const auto index = static_cast<uint32_t>(description.circular_buffers.size());
+    description.circular_buffers.push_back({index, bytes + kAlignment});
+  }
   for (const uint32_t processor : {0u, 1u}) {
-    // A worker's L1, which it aligns itself.
-    description.circular_buffers.push_back({processor, arena_bytes_ + kAlignment});
     Kernel& code = description.kernels.emplace_back();
     code.name = kernel;
     code.processor = static_cast<Processor>(processor);
@@ -142,11 +159,12 @@ void Launcher::prepare_mapping(const char* op, const Choices& choices, const Spa
       .choices = choices_args(choices),
       .faults = new_call(op, choices),
       .mapping = flat(mapping),
+      .num_pages = pages,
       .num_workers = num_workers,
       .chunk = kMappingChunk,
       .block_pages = std::min(ceil_divide(pages, num_workers), kMappingBlock / mapping.buffer->page_size())};
   device_.launch(
-      program("prepare_mapping", choices, num_cores, 0),
+      program("prepare_mapping", choices, num_cores, 0, std::array{arena_bytes_, arena_bytes_}),
       words(args),
       std::array{choices.ids.buffer, choices.weights.buffer, mapping.buffer, faults_.buffer});
 }
@@ -159,81 +177,112 @@ int64_t Launcher::id_value(const Call& call, const FaultRecord& record) {
   return call.ids_signed ? static_cast<int64_t>(static_cast<int32_t>(record.id_low)) : record.id_low;
 }
 
+// How a routing launch is divided.
 struct Launcher::RoutingPlan {
-  uint32_t rows;  // of a launch, at most
+  uint32_t num_teams;
+  uint32_t team_rows;
+  uint32_t team_cores;
   uint32_t slice;
-  uint32_t num_slices;
-  SliceLayout layout;
+  uint32_t num_rounds;
 };
 
-Launcher::RoutingPlan Launcher::plan_routing(const Choices& choices, uint32_t num_rows) const {
-  const uint32_t rows = std::min(num_rows, kMaxRows);
-  const uint32_t total = choices.num_tokens * choices.num_choices;
-  // A worker holds a slice's choices and, sorted, its place in the scratch memory; each part begins at a multiple of
-  // kAlignment and may arrive up to one kAlignment later.
-  const uint32_t each = choices.id_bytes + 2 * choices.weight_bytes + sizeof(uint32_t);
-  const uint32_t most = (arena_bytes_ - (rows + 1) * sizeof(uint32_t) - 8 * kAlignment) / each;
-  const uint32_t workers = device_.properties().num_cores() * kProcessors;
-  const uint32_t slice = std::min(std::max(ceil_divide(total, workers), kMinSlice), most);
-  return {rows, slice, ceil_divide(total, slice), slice_layout(rows, slice, choices.weight_bytes)};
+// The plan with so many cores in a team; a slice of 0 means that their L1 is too small for it.
+Launcher::RoutingPlan Launcher::divide_routing(const Choices& choices, uint32_t num_rows, uint32_t team_cores) const {
+  const uint32_t num_choices = choices.num_tokens * choices.num_choices;
+  const uint32_t members = team_cores * kProcessors;
+  const uint32_t most_shared = shared_arena_bytes() / kSliceBuffers / members;
+  const uint32_t team_rows = ceil_divide(num_rows, device_.properties().num_cores() / team_cores);
+  // As many choices as both circular buffers have room for.
+  const uint32_t own = routing_room(team_rows, 0, choices.id_bytes, choices.weight_bytes).end + 3 * kAlignment;
+  const uint32_t own_each = choices.id_bytes + choices.weight_bytes + sizeof(uint32_t);
+  const uint32_t shared = slice_bytes(team_rows, 0, choices.weight_bytes) + kAlignment;
+  const uint32_t shared_each = choices.weight_bytes + sizeof(uint32_t);
+  const uint32_t most = std::min(
+      own < routing_arena_bytes() ? (routing_arena_bytes() - own) / own_each : 0,
+      shared < most_shared ? (most_shared - shared) / shared_each : 0);
+  const uint32_t slice = std::min(ceil_divide(num_choices, members), most);
+  return {
+      .num_teams = ceil_divide(num_rows, team_rows),
+      .team_rows = team_rows,
+      .team_cores = team_cores,
+      .slice = slice,
+      .num_rounds = slice == 0 ? 0 : ceil_divide(num_choices, uint64_t{slice} * members)};
 }
 
-uint64_t Launcher::routing_scratch_bytes(const Choices& choices) const {
-  const RoutingPlan plan = plan_routing(choices, pad_num_experts(choices.num_experts));
-  return static_cast<uint64_t>(plan.num_slices) * plan.layout.bytes;
+// About how many clocks the plan's slowest worker takes, as measured on simulated Wormhole, for choices that are spread
+// evenly. What every plan has in common is left out.
+float Launcher::routing_clocks(const Choices& choices, const RoutingPlan& plan) {
+  // Rows behind the last expert's are only padding.
+  const float experts = static_cast<float>(std::min(plan.team_rows, choices.num_experts));
+  const float busy_teams =
+      static_cast<float>(std::min(ceil_divide(choices.num_experts, plan.team_rows), plan.num_teams));
+  const float num_choices = static_cast<float>(choices.num_tokens) * static_cast<float>(choices.num_choices);
+  const float members = static_cast<float>(plan.team_cores * kProcessors);
+  const float rounds = static_cast<float>(plan.num_rounds);
+  const float looking = 3 * num_choices / members;
+  const float sorting = 37 * num_choices / (members * busy_teams);
+  const float sending = rounds * 40 * static_cast<float>(plan.team_cores);
+  const float adding_up = rounds * experts * (4 * members + 30);
+  const float writing = rounds * std::ceil(experts / static_cast<float>(plan.team_cores)) * (120 + 7 * members);
+  return looking + sorting + sending + adding_up + writing;
+}
+
+Launcher::RoutingPlan Launcher::plan_routing(const Choices& choices, uint32_t num_rows) const {
+  RoutingPlan best = divide_routing(choices, num_rows, 1);
+  float best_clocks = routing_clocks(choices, best);
+  for (uint32_t team_cores = 2; team_cores <= device_.properties().num_cores(); team_cores += (team_cores + 2) / 3) {
+    const RoutingPlan plan = divide_routing(choices, num_rows, team_cores);
+    const float clocks = routing_clocks(choices, plan);
+    if (plan.slice > 0 && clocks < best_clocks) {
+      best = plan;
+      best_clocks = clocks;
+    }
+  }
+  return best;
 }
 
 void Launcher::prepare_routing(
-    const char* op,
-    const Choices& choices,
-    const Span& counts,
-    const Span& tokens,
-    const Span& weights,
-    const Span& scratch) {
+    const char* op, const Choices& choices, const Span& counts, const Span& tokens, const Span& weights) {
   const uint32_t num_rows = pad_num_experts(choices.num_experts);
   const uint64_t width = static_cast<uint64_t>(choices.num_tokens) * choices.num_choices;
-  const RoutingPlan plan = plan_routing(choices, num_rows);
+  const uint32_t launch_rows = std::min(num_rows, device_.properties().num_cores() * kMaxTeamRows);
   const std::lock_guard lock(mutex_);
   const FaultArgs faults = new_call(op, choices);
-  for (uint32_t first = 0; first < num_rows; first += plan.rows) {
-    const uint32_t rows = std::min(plan.rows, num_rows - first);
+  for (uint32_t first = 0; first < num_rows; first += launch_rows) {
+    const uint32_t rows = std::min(launch_rows, num_rows - first);
     const auto from_first_row = [&](const Span& span, uint64_t row_bytes) {
       return flat({span.buffer, span.offset + first * row_bytes});
     };
-    const uint32_t pages =
-        num_pages(tokens, rows * width * sizeof(uint32_t)) + num_pages(weights, rows * width * choices.weight_bytes);
-    const uint32_t num_cores = cores_for(device_.properties(), pages);
-    const auto [first_x, first_y] = device_.noc_coordinates(0);
-    const auto [last_x, last_y] = device_.noc_coordinates(num_cores - 1);
+    const RoutingPlan plan = plan_routing(choices, rows);
     const RoutingArgs args{
         .choices = choices_args(choices),
         .faults = faults,
         .counts = from_first_row(counts, sizeof(uint32_t)),
         .tokens = from_first_row(tokens, width * sizeof(uint32_t)),
         .weights = from_first_row(weights, width * choices.weight_bytes),
-        .scratch = flat(scratch),
         .first_expert = first,
         .num_rows = rows,
-        .num_workers = num_cores * kProcessors,
+        .num_teams = plan.num_teams,
+        .team_rows = plan.team_rows,
+        .team_cores = plan.team_cores,
         .slice = plan.slice,
-        .num_slices = plan.num_slices,
-        .arena_bytes = arena_bytes_,
-        .num_cores = num_cores,
-        .first_core_noc_x = first_x,
-        .first_core_noc_y = first_y,
-        .last_core_noc_x = last_x,
-        .last_core_noc_y = last_y};
+        .num_rounds = plan.num_rounds};
+    const uint32_t num_cores = whole_rows(device_.properties(), plan.num_teams * plan.team_cores);
+    std::vector<uint32_t> common_args(words(args).begin(), words(args).end());
+    for (uint32_t core = 0; core < num_cores; ++core) {
+      const auto [x, y] = device_.noc_coordinates(core);
+      common_args.push_back(x << 16 | y);
+    }
     device_.launch(
-        program("prepare_routing", choices, num_cores, kNumRoutingSemaphores),
-        words(args),
+        program(
+            "prepare_routing",
+            choices,
+            num_cores,
+            kNumRoutingSemaphores,
+            std::array{routing_arena_bytes(), routing_arena_bytes(), shared_arena_bytes()}),
+        common_args,
         std::array{
-            choices.ids.buffer,
-            choices.weights.buffer,
-            counts.buffer,
-            tokens.buffer,
-            weights.buffer,
-            scratch.buffer,
-            faults_.buffer});
+            choices.ids.buffer, choices.weights.buffer, counts.buffer, tokens.buffer, weights.buffer, faults_.buffer});
   }
 }
 

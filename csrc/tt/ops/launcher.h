@@ -56,17 +56,9 @@ class Launcher {
   // (num_tokens, num_experts) weights.
   void prepare_mapping(const char* op, const Choices& choices, const Span& mapping);
 
-  // Bytes of scratch memory that prepare_routing takes.
-  uint64_t routing_scratch_bytes(const Choices& choices) const;
-
   // The counts of all rows, padding rows among them, and their tokens and weights. There must be choices.
   void prepare_routing(
-      const char* op,
-      const Choices& choices,
-      const Span& counts,
-      const Span& tokens,
-      const Span& weights,
-      const Span& scratch);
+      const char* op, const Choices& choices, const Span& counts, const Span& tokens, const Span& weights);
 
   // Programs built so far.
   size_t num_programs() const {
@@ -92,9 +84,23 @@ class Launcher {
   void clear_faults();
   std::vector<FaultRecord> read_faults();
   void forget_calls(uint32_t last);
+  RoutingPlan divide_routing(const Choices& choices, uint32_t num_rows, uint32_t team_cores) const;
+  static float routing_clocks(const Choices& choices, const RoutingPlan& plan);
   RoutingPlan plan_routing(const Choices& choices, uint32_t num_rows) const;
   std::shared_ptr<Program> program(
-      const std::string& kernel, const Choices& choices, uint32_t num_cores, uint32_t num_semaphores);
+      const std::string& kernel,
+      const Choices& choices,
+      uint32_t num_cores,
+      uint32_t num_semaphores,
+      std::span<const uint32_t> circular_buffers);
+
+  // A core's L1 is divided between its workers; in a routing launch they share half of it.
+  uint32_t routing_arena_bytes() const {
+    return arena_bytes_ / 2 / kAlignment * kAlignment;
+  }
+  uint32_t shared_arena_bytes() const {
+    return arena_bytes_;
+  }
 
   Device& device_;
   uint32_t arena_bytes_;

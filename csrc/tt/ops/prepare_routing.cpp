@@ -1,6 +1,5 @@
 #include <tuple>
 
-#include <ATen/ops/empty.h>
 #include <torch/library.h>
 
 #include "layout/layout.h"
@@ -25,11 +24,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> prepare_routing(
   const auto ids = selected_experts.expect_contiguous();
   const auto weights = routing_weights.expect_contiguous();
   const Choices choices = choices_of(*ids, *weights, num_experts);
-  Launcher& launcher = launcher_of(tokens);
-  const at::Tensor scratch = at::empty(
-      {static_cast<int64_t>(launcher.routing_scratch_bytes(choices))}, routing_weights.options().dtype(at::kByte));
-  launcher.prepare_routing(
-      kPrepareRouting, choices, flat_span(counts), flat_span(tokens), flat_span(token_weights), flat_span(scratch));
+  launcher_of(tokens).prepare_routing(
+      kPrepareRouting, choices, flat_span(counts), flat_span(tokens), flat_span(token_weights));
   return outputs;
 }
 

@@ -40,7 +40,7 @@ MemoryCache::MemoryCache(c10::DeviceIndex index, Device& device)
 
 void* MemoryCache::allocate(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
-  const uint32_t page_size = page_size_for(bytes);
+  const uint32_t page_size = page_size_for(bytes, device_.properties().num_cores());
   const uint64_t size = (bytes + page_size - 1) / page_size * page_size;
   auto buffer = take_cached(size, page_size);
   if (buffer == nullptr) {

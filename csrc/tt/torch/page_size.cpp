@@ -3,17 +3,21 @@
 #include <algorithm>
 #include <bit>
 
+#include "tt/kernels/protocol.h"
+
 namespace moe::tt {
 namespace {
 
-constexpr uint64_t kPages = 128;  // about the cores of a chip
-constexpr uint64_t kSmallest = 64;
-constexpr uint64_t kLargest = 4096;
+// With smaller ones a kernel takes more cores, and is hardly faster: a page costs as much as it would to move 256
+// bytes.
+constexpr uint64_t kMinPageSize = 256;
 
 }  // namespace
 
-uint32_t page_size_for(uint64_t bytes) {
-  return static_cast<uint32_t>(std::clamp(std::bit_floor(bytes / kPages), kSmallest, kLargest));
+uint32_t page_size_for(uint64_t bytes, uint32_t num_cores) {
+  const uint64_t workers = uint64_t{num_cores} * kProcessors;
+  const uint64_t share = (bytes + workers - 1) / workers;
+  return static_cast<uint32_t>(std::clamp<uint64_t>(std::bit_ceil(share), kMinPageSize, kMaxPageSize));
 }
 
 }  // namespace moe::tt

@@ -4,8 +4,8 @@
 
 namespace moe::tt {
 
-// The page size of a buffer for that many bytes. Kernels divide their work by pages and DRAM banks hold whole ones, so
-// that a buffer needs more pages than there are cores; a large page costs less per byte to move.
-uint32_t page_size_for(uint64_t bytes);
+// The page size of a buffer for that many bytes, on a chip with so many cores. Kernels divide their work by pages:
+// where sizes allow, there is about one for each worker and no more, as each costs its transfer.
+uint32_t page_size_for(uint64_t bytes, uint32_t num_cores);
 
 }  // namespace moe::tt

@@ -74,6 +74,12 @@ TEST_KERNEL(read_from_own_l1) {
 }
 
 // (bytes)
+TEST_KERNEL(read_zeros) {
+  noc_async_read(get_noc_addr(MEM_ZEROS_BASE), get_write_ptr(0), arg(0));
+  noc_async_read_barrier();
+}
+
+// (bytes)
 TEST_KERNEL(one_packet) {
   noc_async_read_one_packet(source().get_noc_addr(0), get_write_ptr(0), arg(0));
   noc_async_read_barrier();

@@ -235,6 +235,22 @@ TEST_KERNEL(ways_to_be_signalled) {
   noc_async_atomic_barrier();
 }
 
+// Writes a page of two runs of the firmware's zeros.
+TEST_KERNEL(zero_page) {
+  const uint32_t address = get_write_ptr(0);
+  const CoreLocalMem<uint32_t> words(address);
+  for (uint32_t i = 0; i < MEM_ZEROS_SIZE / 2; ++i) {
+    words[i] = i;
+  }
+  noc_async_read_one_packet_set_state(get_noc_addr(MEM_ZEROS_BASE), MEM_ZEROS_SIZE);
+  noc_async_read_one_packet_with_state(MEM_ZEROS_BASE, address);
+  noc_async_read_one_packet_with_state(MEM_ZEROS_BASE, address + MEM_ZEROS_SIZE);
+  noc_async_read_barrier();
+  const auto target = TensorAccessor(TensorAccessorArgs<0>(), get_common_arg_val<uint32_t>(0));
+  noc_async_write(address, target.get_noc_addr(0), 2 * MEM_ZEROS_SIZE);
+  noc_async_write_barrier();
+}
+
 // Fills a page with a number, and again and again for a while: (number, page, times).
 TEST_KERNEL(fill_page) {
   const CoreLocalMem<uint32_t> words(get_write_ptr(0));

@@ -35,6 +35,7 @@ Chip wormhole() {
       .dram_size = 12 * kGiB,
       .dram_alignment = 32,
   };
+  chip.l1_zeros = 13'184;
   chip.l1_semaphores = 33'568;
   chip.l1_unreserved = 104'224;
   chip.noc_max_burst = 8192;
@@ -59,6 +60,7 @@ Chip blackhole() {
       .dram_size = 32 * kGiB,
       .dram_alignment = 64,
   };
+  chip.l1_zeros = 13'280;
   chip.l1_semaphores = 40'704;
   chip.l1_unreserved = 111'360;
   chip.noc_max_burst = 16384;

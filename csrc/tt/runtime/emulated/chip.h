@@ -21,8 +21,10 @@ struct NocCoordinates {
 struct Chip {
   DeviceProperties properties;
 
-  // L1 below `l1_semaphores` belongs to the firmware; from there tt-metal keeps semaphores, arguments and kernels (its
-  // "kernel config" of 69 KiB), and from `l1_unreserved` on a program's circular buffers.
+  // L1 below `l1_semaphores` belongs to the firmware, which keeps kL1ZerosSize zeros at `l1_zeros`; from there tt-metal
+  // keeps semaphores, arguments and kernels (its "kernel config" of 69 KiB), and from `l1_unreserved` on a program's
+  // circular buffers.
+  uint32_t l1_zeros;
   uint32_t l1_semaphores;
   uint32_t l1_unreserved;
 
@@ -51,6 +53,7 @@ struct Chip {
 
 // What a chip's NoC and tt-metal have in common on every architecture.
 inline constexpr uint32_t kL1Alignment = 16;
+inline constexpr uint32_t kL1ZerosSize = 512;
 inline constexpr uint32_t kDramWriteAlignment = 16;
 inline constexpr uint32_t kNumSemaphores = 16;
 inline constexpr uint32_t kSemaphoreStride = 16;

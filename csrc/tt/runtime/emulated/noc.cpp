@@ -117,6 +117,16 @@ NocInterface::Place NocInterface::remote(uint64_t noc_address, uint32_t size, co
   return on_core(*core, address, size, what);
 }
 
+std::optional<NocInterface::Place> NocInterface::zeros(uint64_t noc_address, uint32_t size) const {
+  const Launch& launch = kernel_.launch();
+  const uint64_t address = noc_local_address(noc_address);
+  const std::optional<uint32_t> core = launch.chip.core_at(noc_node(noc_address));
+  if (!core || address < launch.chip.l1_zeros || address + size > launch.chip.l1_zeros + kL1ZerosSize) {
+    return std::nullopt;
+  }
+  return Place{launch.tensix.l1(*core) + address, core, address, false};
+}
+
 std::vector<NocInterface::Place> NocInterface::multicast(
     uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc, Loopback loopback) const {
   const Launch& launch = kernel_.launch();
@@ -194,7 +204,8 @@ void NocInterface::add(const Place& destination, uint32_t by) {
 
 void NocInterface::read(uint64_t source, uint32_t destination, uint32_t size, uint8_t noc, Packets packets) {
   check_issue(size, noc, packets);
-  Place from = remote(source, size, "the source of a read");
+  const std::optional<Place> zeros = this->zeros(source, size);
+  Place from = zeros ? *zeros : remote(source, size, "the source of a read");
   Place to = local(destination, size, "the destination of a read");
   const Chip& chip = kernel_.launch().chip;
   if (from.core) {

@@ -97,6 +97,8 @@ class NocInterface {
   Place local(uint32_t address, uint32_t size, const char* what) const;
   Place remote(uint64_t noc_address, uint32_t size, const char* what) const;
   Place on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const;
+  // The firmware's zeros, where a read asks for them: no program may write there.
+  std::optional<Place> zeros(uint64_t noc_address, uint32_t size) const;
   std::vector<Place> multicast(
       uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc, Loopback loopback) const;
   void check_alignment(uint64_t source, uint64_t destination, uint32_t modulus, const char* what) const;

@@ -36,6 +36,15 @@ inline constexpr struct {
   }
 } my_y;
 
+// Zeros that the firmware keeps in every core's L1, to be read by the NoC.
+inline constexpr struct {
+  operator uint32_t() const {
+    return moe::tt::emulated::this_kernel().launch().chip.l1_zeros;
+  }
+} MEM_ZEROS_BASE;
+
+inline constexpr uint32_t MEM_ZEROS_SIZE = moe::tt::emulated::kL1ZerosSize;
+
 // Which virtual channel a transfer takes makes no difference here.
 inline constexpr uint8_t NOC_UNICAST_WRITE_VC = 1;
 inline constexpr uint8_t NOC_MULTICAST_WRITE_VC = 4;
