@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <type_traits>
 #include <utility>
 
 #include "layout/layout.h"
+#include "tt/ops/routing_plan.h"
 #include "tt/runtime/text.h"
 
 namespace moe::tt {
@@ -21,9 +21,6 @@ constexpr uint32_t kReservedL1 = 200 * 1024;
 // Choices that a worker of prepare_mapping holds at a time, and bytes of pages that it builds at a time.
 constexpr uint32_t kMappingChunk = 4096;
 constexpr uint32_t kMappingBlock = 256 * 1024;
-
-// Rows of a routing team's block, at most: their tables must leave L1 to the choices.
-constexpr uint32_t kMaxTeamRows = 4096;
 
 uint32_t ceil_divide(uint64_t a, uint64_t b) {
   return static_cast<uint32_t>((a + b - 1) / b);
@@ -97,6 +94,10 @@ Launcher::Launcher(Device& device, Span faults)
     : device_(device),
       arena_bytes_(round_down((device.properties().l1_size - kReservedL1) / kProcessors, kAlignment)),
       faults_(std::move(faults)) {
+  for (uint32_t core = 0; core < device.properties().num_cores(); ++core) {
+    const auto [x, y] = device.noc_coordinates(core);
+    coordinates_.push_back(x << 16 | y);
+  }
   clear_faults();
 }
 
@@ -177,75 +178,15 @@ int64_t Launcher::id_value(const Call& call, const FaultRecord& record) {
   return call.ids_signed ? static_cast<int64_t>(static_cast<int32_t>(record.id_low)) : record.id_low;
 }
 
-// How a routing launch is divided.
-struct Launcher::RoutingPlan {
-  uint32_t num_teams;
-  uint32_t team_rows;
-  uint32_t team_cores;
-  uint32_t slice;
-  uint32_t num_rounds;
-};
-
-// The plan with so many cores in a team; a slice of 0 means that their L1 is too small for it.
-Launcher::RoutingPlan Launcher::divide_routing(const Choices& choices, uint32_t num_rows, uint32_t team_cores) const {
-  const uint32_t num_choices = choices.num_tokens * choices.num_choices;
-  const uint32_t members = team_cores * kProcessors;
-  const uint32_t most_shared = shared_arena_bytes() / kSliceBuffers / members;
-  const uint32_t team_rows = ceil_divide(num_rows, device_.properties().num_cores() / team_cores);
-  // As many choices as both circular buffers have room for.
-  const uint32_t own = routing_room(team_rows, 0, choices.id_bytes, choices.weight_bytes).end + 3 * kAlignment;
-  const uint32_t own_each = choices.id_bytes + choices.weight_bytes + sizeof(uint32_t);
-  const uint32_t shared = slice_bytes(team_rows, 0, choices.weight_bytes) + kAlignment;
-  const uint32_t shared_each = choices.weight_bytes + sizeof(uint32_t);
-  const uint32_t most = std::min(
-      own < routing_arena_bytes() ? (routing_arena_bytes() - own) / own_each : 0,
-      shared < most_shared ? (most_shared - shared) / shared_each : 0);
-  const uint32_t slice = std::min(ceil_divide(num_choices, members), most);
-  return {
-      .num_teams = ceil_divide(num_rows, team_rows),
-      .team_rows = team_rows,
-      .team_cores = team_cores,
-      .slice = slice,
-      .num_rounds = slice == 0 ? 0 : ceil_divide(num_choices, uint64_t{slice} * members)};
-}
-
-// About how many clocks the plan's slowest worker takes, as measured on simulated Wormhole, for choices that are spread
-// evenly. What every plan has in common is left out.
-float Launcher::routing_clocks(const Choices& choices, const RoutingPlan& plan) {
-  // Rows behind the last expert's are only padding.
-  const float experts = static_cast<float>(std::min(plan.team_rows, choices.num_experts));
-  const float busy_teams =
-      static_cast<float>(std::min(ceil_divide(choices.num_experts, plan.team_rows), plan.num_teams));
-  const float num_choices = static_cast<float>(choices.num_tokens) * static_cast<float>(choices.num_choices);
-  const float members = static_cast<float>(plan.team_cores * kProcessors);
-  const float rounds = static_cast<float>(plan.num_rounds);
-  const float looking = 3 * num_choices / members;
-  const float sorting = 37 * num_choices / (members * busy_teams);
-  const float sending = rounds * 40 * static_cast<float>(plan.team_cores);
-  const float adding_up = rounds * experts * (4 * members + 30);
-  const float writing = rounds * std::ceil(experts / static_cast<float>(plan.team_cores)) * (120 + 7 * members);
-  return looking + sorting + sending + adding_up + writing;
-}
-
-Launcher::RoutingPlan Launcher::plan_routing(const Choices& choices, uint32_t num_rows) const {
-  RoutingPlan best = divide_routing(choices, num_rows, 1);
-  float best_clocks = routing_clocks(choices, best);
-  for (uint32_t team_cores = 2; team_cores <= device_.properties().num_cores(); team_cores += (team_cores + 2) / 3) {
-    const RoutingPlan plan = divide_routing(choices, num_rows, team_cores);
-    const float clocks = routing_clocks(choices, plan);
-    if (plan.slice > 0 && clocks < best_clocks) {
-      best = plan;
-      best_clocks = clocks;
-    }
-  }
-  return best;
-}
-
 void Launcher::prepare_routing(
     const char* op, const Choices& choices, const Span& counts, const Span& tokens, const Span& weights) {
   const uint32_t num_rows = pad_num_experts(choices.num_experts);
   const uint64_t width = static_cast<uint64_t>(choices.num_tokens) * choices.num_choices;
-  const uint32_t launch_rows = std::min(num_rows, device_.properties().num_cores() * kMaxTeamRows);
+  const RoutingLimits limits{
+      .num_cores = device_.properties().num_cores(),
+      .worker_bytes = routing_arena_bytes(),
+      .shared_bytes = shared_arena_bytes()};
+  const uint32_t launch_rows = std::min(num_rows, limits.num_cores * kMaxTeamRows);
   const std::lock_guard lock(mutex_);
   const FaultArgs faults = new_call(op, choices);
   for (uint32_t first = 0; first < num_rows; first += launch_rows) {
@@ -253,7 +194,13 @@ void Launcher::prepare_routing(
     const auto from_first_row = [&](const Span& span, uint64_t row_bytes) {
       return flat({span.buffer, span.offset + first * row_bytes});
     };
-    const RoutingPlan plan = plan_routing(choices, rows);
+    const RoutingPlan plan = plan_routing(
+        {.num_choices = choices.num_tokens * choices.num_choices,
+         .num_experts = choices.num_experts,
+         .num_rows = rows,
+         .id_bytes = choices.id_bytes,
+         .weight_bytes = choices.weight_bytes},
+        limits);
     const RoutingArgs args{
         .choices = choices_args(choices),
         .faults = faults,
@@ -269,10 +216,7 @@ void Launcher::prepare_routing(
         .num_rounds = plan.num_rounds};
     const uint32_t num_cores = whole_rows(device_.properties(), plan.num_teams * plan.team_cores);
     std::vector<uint32_t> common_args(words(args).begin(), words(args).end());
-    for (uint32_t core = 0; core < num_cores; ++core) {
-      const auto [x, y] = device_.noc_coordinates(core);
-      common_args.push_back(x << 16 | y);
-    }
+    common_args.insert(common_args.end(), coordinates_.begin(), coordinates_.begin() + num_cores);
     device_.launch(
         program(
             "prepare_routing",

@@ -76,7 +76,6 @@ class Launcher {
     uint32_t id_bytes;
     bool ids_signed;
   };
-  struct RoutingPlan;
 
   static int64_t id_value(const Call& call, const FaultRecord& record);
 
@@ -84,9 +83,6 @@ class Launcher {
   void clear_faults();
   std::vector<FaultRecord> read_faults();
   void forget_calls(uint32_t last);
-  RoutingPlan divide_routing(const Choices& choices, uint32_t num_rows, uint32_t team_cores) const;
-  static float routing_clocks(const Choices& choices, const RoutingPlan& plan);
-  RoutingPlan plan_routing(const Choices& choices, uint32_t num_rows) const;
   std::shared_ptr<Program> program(
       const std::string& kernel,
       const Choices& choices,
@@ -105,6 +101,7 @@ class Launcher {
   Device& device_;
   uint32_t arena_bytes_;
   Span faults_;
+  std::vector<uint32_t> coordinates_;  // of the cores on the NoC, as kernels take them
 
   // Of what follows. A call gets its number and is launched under one lock.
   std::mutex mutex_;
