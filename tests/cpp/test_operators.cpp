@@ -154,6 +154,14 @@ TEST(operators_on_blackhole) {
   route_all(open_blackhole());
 }
 
+TEST(a_page_is_a_packet) {
+  const auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  const Case c{.num_tokens = 32, .num_choices = 4, .num_experts = 16, .page_size = 8192};
+  CHECK_THROWS(
+      DeviceError, route(*device, launcher, c), "expected a buffer with pages of at most 4096 bytes, got 8192");
+}
+
 TEST(the_first_id_out_of_range_is_reported_once) {
   const auto device = open_wormhole();
   Launcher launcher = make_launcher(*device);

@@ -32,6 +32,20 @@ def test_launches_and_nothing_else(operator, choices):
     assert torch.tt.num_launches() - before == 10
 
 
+@pytest.mark.parametrize("shape", [(2, 5000, 6000), (20000, 1, 1000)], ids=["choices", "pages"])
+def test_a_map_of_more_than_a_worker_holds_at_a_time(shape):
+    num_tokens, num_choices, num_experts = shape
+    ids, weights = make_choices(num_tokens, num_choices, num_experts)
+    mapping = MAPPING(ids.to("tt"), weights.to("tt"), num_experts)
+    assert_same_bits(mapping, MAPPING(ids, weights, num_experts))
+    ids[-1, -1] = num_experts
+    MAPPING(ids.to("tt"), weights.to("tt"), num_experts)
+    with pytest.raises(
+        IndexError, match=rf"got {num_experts} at selected_experts\[{num_tokens - 1}, {num_choices - 1}\]"
+    ):
+        torch.tt.synchronize()
+
+
 def test_an_id_out_of_range_is_no_error_of_the_call(operator):
     outputs = operator(*out_of_range())
     with pytest.raises(IndexError, match=rf"^{operator.name}: .* got 16 at selected_experts\[5, 1\]"):
