@@ -8,6 +8,7 @@
 #include <limits>
 
 #include <ATen/Config.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
 
@@ -22,6 +23,22 @@ namespace moe::cpu {
 
 // Elements of an output below which another thread does not pay: ATen's own grain size.
 inline constexpr int64_t kGrain = 32768;
+
+// Outputs are filled in blocks that are still in the first-level cache when choices are written over them. Larger ones
+// would fit it too, but from there on glibc's memset is a string instruction, which takes a tenth longer on memory that
+// is touched for the first time and starts slowly on any.
+inline constexpr int64_t kBlockBytes = 2 * 1024;
+
+// at::parallel_for from zero on; without its entry, which takes longer than the work for a token, where one thread does
+// it anyway.
+template <typename Work>
+void parallel_for(int64_t size, int64_t grain, const Work& work) {
+  if (size <= grain) {
+    work(0, size);
+  } else {
+    at::parallel_for(0, size, grain, work);
+  }
+}
 
 // Ids of every dtype compare as uint64: a negative id becomes a huge one, which is out of range like any other.
 // "No expert" is no expert even where there are so many that its number is below theirs.

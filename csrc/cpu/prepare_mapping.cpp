@@ -2,7 +2,6 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #include "cpu/choices.h"
@@ -13,8 +12,37 @@
 namespace moe::cpu {
 namespace {
 
-// Rows are zeroed and written in blocks that stay in the first-level cache between the two.
-constexpr int64_t kBlockBytes = 16 * 1024;
+// Writes the rows of the tokens [begin, end). Not inlined, for its loops to have the registers to themselves.
+template <typename Id, typename Weight>
+C10_NOINLINE void fill_rows(
+    const Id* ids,
+    const Weight* weights,
+    Weight* mapping,
+    int64_t begin,
+    int64_t end,
+    int64_t num_choices,
+    int64_t num_experts,
+    FirstOutOfRange& out_of_range) {
+  const int64_t row_bytes = num_experts * static_cast<int64_t>(sizeof(Weight));
+  const int64_t block_rows = std::max<int64_t>(1, kBlockBytes / row_bytes);
+  const Id* id = ids + begin * num_choices;
+  const Weight* weight = weights + begin * num_choices;
+  Weight* row = mapping + begin * num_experts;
+  for (int64_t token = begin; token < end; token += block_rows) {
+    Weight* const block_end = row + std::min(block_rows, end - token) * num_experts;
+    std::fill(row, block_end, Weight{0});
+    for (; row != block_end; row += num_experts) {
+      for (const Id* const ids_end = id + num_choices; id != ids_end; ++id, ++weight) {
+        const Id expert = *id;
+        if (is_expert(expert, num_experts)) {
+          row[static_cast<int64_t>(expert)] = *weight;
+        } else if (expert != kNoExpert<Id>) {
+          return out_of_range.record(id - ids);
+        }
+      }
+    }
+  }
+}
 
 template <typename Id, typename Weight>
 void fill_mapping(
@@ -25,23 +53,9 @@ void fill_mapping(
     int64_t num_choices,
     int64_t num_experts) {
   FirstOutOfRange out_of_range;
-  const int64_t row_bytes = num_experts * static_cast<int64_t>(sizeof(Weight));
-  const int64_t block_rows = std::max<int64_t>(1, kBlockBytes / row_bytes);
   const int64_t grain_rows = std::max<int64_t>(1, kGrain / num_experts);
-  at::parallel_for(0, num_tokens, grain_rows, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; block += block_rows) {
-      const int64_t block_end = std::min(block + block_rows, end);
-      std::fill(mapping + block * num_experts, mapping + block_end * num_experts, Weight{0});
-      for (int64_t token = block; token < block_end; ++token) {
-        for (int64_t i = token * num_choices; i < (token + 1) * num_choices; ++i) {
-          if (is_expert(ids[i], num_experts)) {
-            mapping[token * num_experts + static_cast<int64_t>(ids[i])] = weights[i];
-          } else if (ids[i] != kNoExpert<Id>) {
-            return out_of_range.record(i);
-          }
-        }
-      }
-    }
+  parallel_for(num_tokens, grain_rows, [&](int64_t begin, int64_t end) {
+    fill_rows(ids, weights, mapping, begin, end, num_choices, num_experts, out_of_range);
   });
   out_of_range.raise_if_any(kPrepareMapping, ids, num_choices, num_experts);
 }

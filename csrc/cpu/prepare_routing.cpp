@@ -5,7 +5,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #include "cpu/choices.h"
@@ -24,6 +23,37 @@ struct SortedChoices {
   std::unique_ptr<uint32_t[]> tokens;
   std::unique_ptr<Weight[]> weights;
 };
+
+// Writes the choices of the tokens [begin, end) where `next` says that their experts' next ones go. Not inlined, for
+// its loops to have the registers to themselves.
+template <typename Id, typename Weight>
+C10_NOINLINE void place_tokens(
+    const Id* ids,
+    const Weight* weights,
+    int64_t begin,
+    int64_t end,
+    int64_t num_choices,
+    int64_t num_experts,
+    uint32_t total,
+    uint32_t* next,
+    uint32_t* sorted_tokens,
+    Weight* sorted_weights) {
+  const Id* id = ids + begin * num_choices;
+  const Weight* weight = weights + begin * num_choices;
+  for (int64_t token = begin; token < end; ++token) {
+    for (const Id* const ids_end = id + num_choices; id != ids_end; ++id, ++weight) {
+      const Id expert = *id;
+      if (is_expert(expert, num_experts)) {
+        const uint32_t to = next[expert]++;
+        // Always so, unless another thread writes the ids meanwhile.
+        if (to < total) {
+          sorted_tokens[to] = static_cast<uint32_t>(token);
+          sorted_weights[to] = *weight;
+        }
+      }
+    }
+  }
+}
 
 // Choices below which counting them on another thread does not pay.
 constexpr int64_t kMinPart = 16 * 1024;
@@ -44,14 +74,16 @@ SortedChoices<Weight> sort_choices(
   const auto next = std::make_unique<uint32_t[]>(num_parts * num_experts);
 
   FirstOutOfRange out_of_range;
-  at::parallel_for(0, num_parts, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(num_parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) {
-      uint32_t* counts = next.get() + part * num_experts;
-      for (int64_t i = part_begin(part) * num_choices; i < part_begin(part + 1) * num_choices; ++i) {
-        if (is_expert(ids[i], num_experts)) {
-          ++counts[ids[i]];
-        } else if (ids[i] != kNoExpert<Id>) {
-          return out_of_range.record(i);
+      uint32_t* const counts = next.get() + part * num_experts;
+      const Id* const ids_end = ids + part_begin(part + 1) * num_choices;
+      for (const Id* id = ids + part_begin(part) * num_choices; id != ids_end; ++id) {
+        const Id expert = *id;
+        if (is_expert(expert, num_experts)) {
+          ++counts[expert];
+        } else if (expert != kNoExpert<Id>) {
+          return out_of_range.record(id - ids);
         }
       }
     }
@@ -74,35 +106,32 @@ SortedChoices<Weight> sort_choices(
 
   sorted.tokens = std::make_unique_for_overwrite<uint32_t[]>(total);
   sorted.weights = std::make_unique_for_overwrite<Weight[]>(total);
-  at::parallel_for(0, num_parts, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(num_parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) {
-      uint32_t* place = next.get() + part * num_experts;
-      for (int64_t token = part_begin(part); token < part_begin(part + 1); ++token) {
-        for (int64_t i = token * num_choices; i < (token + 1) * num_choices; ++i) {
-          if (is_expert(ids[i], num_experts)) {
-            const uint32_t to = place[ids[i]]++;
-            // Always so, unless another thread writes the ids meanwhile.
-            if (to < total) {
-              sorted.tokens[to] = static_cast<uint32_t>(token);
-              sorted.weights[to] = weights[i];
-            }
-          }
-        }
-      }
+      place_tokens(
+          ids,
+          weights,
+          part_begin(part),
+          part_begin(part + 1),
+          num_choices,
+          num_experts,
+          total,
+          next.get() + part * num_experts,
+          sorted.tokens.get(),
+          sorted.weights.get());
     }
   });
   return sorted;
 }
 
-// Elements of both lists that are padded and then written, in blocks that stay in the first-level cache between the
-// two.
-constexpr int64_t kBlock = 2048;
+// Elements of both lists that are padded and then written.
+constexpr int64_t kBlock = kBlockBytes / sizeof(uint32_t);
 
 template <typename Weight>
 void fill_rows(
     const SortedChoices<Weight>& sorted, uint32_t* tokens, Weight* weights, int64_t num_rows, int64_t width) {
   // Rows differ in length only before their padding, so equal ranges of elements are equal work.
-  at::parallel_for(0, num_rows * width, kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(num_rows * width, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; block += kBlock) {
       const int64_t block_end = std::min(block + kBlock, end);
       std::fill(tokens + block, tokens + block_end, kPaddingToken);

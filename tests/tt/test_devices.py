@@ -49,6 +49,23 @@ def test_the_other_architecture():
     )
 
 
+@pytest.mark.parametrize("architecture", CHIPS)
+def test_a_part_of_the_grid(architecture):
+    """The cores beside it do not take part, and the bits are the same."""
+    code = (
+        "import torch, torch_moe_ttnn\n"
+        "from torch_moe_ttnn.choices import make_choices\n"
+        "inputs = make_choices(100, 4, 64)\n"
+        "on_tt = torch_moe_ttnn.prepare_routing(*(tensor.to('tt') for tensor in inputs), 64)\n"
+        "on_cpu = torch_moe_ttnn.prepare_routing(*inputs, 64)\n"
+        "same = [torch.equal(a.cpu().view(torch.uint8), b.view(torch.uint8)) for a, b in zip(on_tt, on_cpu)]\n"
+        "print(torch.tt.get_device_properties().grid, all(same))"
+    )
+    environment = {"TORCH_TT_RUNTIME": "emulated", "TORCH_TT_EMULATED_ARCH": architecture}
+    assert processes.output(code, TORCH_TT_GRID="3x2", **environment) == "(3, 2) True"
+    assert processes.output(code, TORCH_TT_GRID="1x1", **environment) == "(1, 1) True"
+
+
 def test_current_device(other_device):
     assert torch.tt.current_device() == 0
     assert torch.ones(1, device="tt").device == torch.device("tt:0")
@@ -178,6 +195,10 @@ WRONG = {
     ("TORCH_TT_RUNTIME", "cuda"): "expected TORCH_TT_RUNTIME to be metal or emulated, got cuda",
     ("TORCH_TT_EMULATED_DEVICES", "many"): "TORCH_TT_EMULATED_DEVICES",
     ("TORCH_TT_EMULATED_ARCH", "z80"): "TORCH_TT_EMULATED_ARCH",
+    ("TORCH_TT_GRID", "8"): "TORCH_TT_GRID: expected columns and rows of worker cores from 1x1 to 8x9",
+    ("TORCH_TT_GRID", "0x1"): "TORCH_TT_GRID",
+    ("TORCH_TT_GRID", "8x10"): "TORCH_TT_GRID",
+    ("TORCH_TT_GRID", "8x9x"): "TORCH_TT_GRID",
 }
 
 

@@ -46,6 +46,21 @@ def test_a_map_of_more_than_a_worker_holds_at_a_time(shape):
         torch.tt.synchronize()
 
 
+def test_dram_traffic(operator, choices):
+    if torch.tt.get_device_properties().runtime != "emulated":
+        with pytest.raises(RuntimeError, match="tt:0 does not count what its kernels read and write"):
+            torch.tt.dram_traffic()
+        return
+    operator(*choices, 16)
+    before = torch.tt.dram_traffic()
+    outputs = operator(*choices, 16)
+    read, written = (after - at for after, at in zip(torch.tt.dram_traffic(), before, strict=True))
+    assert read >= sum(tensor.nbytes for tensor in choices)
+    assert written >= sum(output.nbytes for output in outputs)
+    torch.ones(4, device="tt").cpu()
+    assert torch.tt.dram_traffic() == (before[0] + read, before[1] + written)  # a copy is no kernel's
+
+
 def test_an_id_out_of_range_is_no_error_of_the_call(operator):
     outputs = operator(*out_of_range())
     with pytest.raises(IndexError, match=rf"^{operator.name}: .* got 16 at selected_experts\[5, 1\]"):

@@ -107,6 +107,17 @@ def num_launches(device: Device = None) -> int:
     return _C.tt.num_launches(index_of(device))
 
 
+def dram_traffic(device: Device = None) -> tuple[int, int]:
+    """Return how many bytes kernels have read from a device's DRAM and written to it since it was opened.
+
+    Waits for what was launched, and opens the device.
+
+    Raises:
+        RuntimeError: the device does not count them; the emulated one does.
+    """
+    return _C.tt.dram_traffic(index_of(device))
+
+
 @dataclasses.dataclass(frozen=True)
 class DeviceProperties:
     """What a device is."""

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -44,6 +45,12 @@ struct DeviceProperties {
   uint32_t num_cores() const {
     return grid_x * grid_y;
   }
+};
+
+// Bytes between DRAM and the cores, as kernels asked the NoCs for them.
+struct DramTraffic {
+  uint64_t read = 0;
+  uint64_t written = 0;
 };
 
 // A run of bytes in DRAM, striped in pages over the banks: page i is in bank i % dram_banks, page_size bytes long, at
@@ -142,6 +149,9 @@ class Device {
 
   // Launches enqueued since the device was opened.
   virtual uint64_t num_launches() const = 0;
+
+  // What the launches that have ended moved; nothing where the device does not count it.
+  virtual std::optional<DramTraffic> dram_traffic() const = 0;
 
   // Waits, frees everything and throws nothing. Further calls throw.
   virtual void close() noexcept = 0;

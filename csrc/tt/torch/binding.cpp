@@ -1,7 +1,9 @@
 #include "tt/torch/binding.h"
 
 #include <cstdlib>
+#include <utility>
 
+#include <c10/util/Exception.h>
 #include <torch/csrc/Exceptions.h>
 #include <torch/csrc/utils/pybind.h>
 
@@ -46,6 +48,17 @@ void bind_devices(pybind11::module_& m) {
           check_device_index(index);
           OpenDevice* device = find_open_device(index);
           return device == nullptr ? 0 : device->device().num_launches();
+        }));
+  m.def("dram_traffic", wrap_pybind_function_no_gil([](c10::DeviceIndex index) {
+          Device& device = open_device(index).device();
+          device.synchronize();
+          const auto traffic = device.dram_traffic();
+          TORCH_CHECK(
+              traffic.has_value(),
+              "tt:",
+              static_cast<int>(index),
+              " does not count what its kernels read and write; the emulated device does");
+          return std::pair(traffic->read, traffic->written);
         }));
   m.def("properties", wrap_pybind_function_no_gil([](c10::DeviceIndex index) {
           return open_device(index).device().properties();

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "tt/runtime/grid.h"
 #include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
@@ -122,6 +123,9 @@ Chip chip_from_environment() {
         text(kVariable, ": expected 'wormhole_b0' or 'blackhole', got '", architecture, "'; correct it or unset it"));
   }
   Chip chip = architecture == "blackhole" ? blackhole() : wormhole();
+  limit_grid(chip.properties);
+  chip.core_columns.resize(chip.properties.grid_x);
+  chip.core_rows.resize(chip.properties.grid_y);
   uint64_t unit = uint64_t{chip.properties.dram_banks} * chip.properties.dram_alignment;
   uint64_t size = number_from_environment(
       "TORCH_TT_EMULATED_DRAM_SIZE",

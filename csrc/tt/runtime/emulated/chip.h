@@ -60,7 +60,7 @@ inline constexpr uint32_t kSemaphoreStride = 16;
 inline constexpr uint32_t kNumCircularBuffers = 32;
 inline constexpr uint32_t kMaxRuntimeArgs = 341;
 
-// As TORCH_TT_EMULATED_ARCH and TORCH_TT_EMULATED_DRAM_SIZE say.
+// As TORCH_TT_EMULATED_ARCH, TORCH_TT_EMULATED_DRAM_SIZE and TORCH_TT_GRID say.
 Chip chip_from_environment();
 
 // As TORCH_TT_EMULATED_DEVICES says.

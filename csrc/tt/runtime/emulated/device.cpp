@@ -12,7 +12,7 @@ EmulatedDevice::EmulatedDevice(Chip chip, uint32_t index)
     : chip_(std::move(chip)),
       index_(index),
       dram_(std::make_shared<Dram>(chip_)),
-      engine_(std::make_unique<Engine>(chip_, *dram_)),
+      engine_(std::make_unique<Engine>(chip_, *dram_, traffic_)),
       queue_(std::make_unique<Queue>()) {}
 
 EmulatedDevice::~EmulatedDevice() {

@@ -8,6 +8,7 @@
 #include "tt/runtime/emulated/dram.h"
 #include "tt/runtime/emulated/engine.h"
 #include "tt/runtime/emulated/queue.h"
+#include "tt/runtime/emulated/traffic.h"
 #include "tt/runtime/process.h"
 #include "tt/runtime/runtime.h"
 
@@ -38,6 +39,9 @@ class EmulatedDevice : public Device {
   uint64_t num_launches() const override {
     return num_launches_;
   }
+  std::optional<DramTraffic> dram_traffic() const override {
+    return traffic_.total();
+  }
   void close() noexcept override;
 
  private:
@@ -51,6 +55,7 @@ class EmulatedDevice : public Device {
   Chip chip_;
   uint32_t index_;
   std::shared_ptr<Dram> dram_;
+  TrafficCounter traffic_;
   std::unique_ptr<Engine> engine_;  // its commands' threads; none once the device is closed
   std::unique_ptr<Queue> queue_;    // likewise
   std::atomic<uint64_t> num_launches_ = 0;

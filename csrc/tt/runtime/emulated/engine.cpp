@@ -24,7 +24,7 @@ void Engine::run(
     std::span<const std::shared_ptr<DramBuffer>> buffers) {
   prepare(program);
   DramView view(dram_, buffers);
-  Launch launch{chip_, program, common_args, view, tensix_, scheduler_};
+  Launch launch{chip_, program, common_args, view, traffic_, tensix_, scheduler_};
   const auto& placements = program.placements();
   try {
     scheduler_.run(static_cast<uint32_t>(placements.size()), chip_.properties.num_cores(), [&](uint32_t kernel) {

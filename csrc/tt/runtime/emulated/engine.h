@@ -9,13 +9,15 @@
 #include "tt/runtime/emulated/program.h"
 #include "tt/runtime/emulated/scheduler.h"
 #include "tt/runtime/emulated/tensix.h"
+#include "tt/runtime/emulated/traffic.h"
 
 namespace moe::tt::emulated {
 
 // Runs launches, one at a time.
 class Engine {
  public:
-  Engine(const Chip& chip, const Dram& dram) : chip_(chip), dram_(dram), tensix_(chip) {}
+  Engine(const Chip& chip, const Dram& dram, TrafficCounter& traffic)
+      : chip_(chip), dram_(dram), traffic_(traffic), tensix_(chip) {}
 
   // Returns when every kernel has ended; throws the first failure.
   void run(
@@ -28,6 +30,7 @@ class Engine {
 
   const Chip& chip_;
   const Dram& dram_;
+  TrafficCounter& traffic_;
   Tensix tensix_;
   Scheduler scheduler_;
 };

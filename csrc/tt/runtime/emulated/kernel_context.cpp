@@ -20,6 +20,7 @@ void KernelContext::run() {
   try {
     placement_.function();
     noc_.check_idle();
+    launch_.traffic.add(noc_.dram_traffic());
   } catch (const Aborted&) {
     // Whose failure it was has reported it.
   } catch (const DeviceError&) {

@@ -15,6 +15,7 @@
 #include "tt/runtime/emulated/program.h"
 #include "tt/runtime/emulated/scheduler.h"
 #include "tt/runtime/emulated/tensix.h"
+#include "tt/runtime/emulated/traffic.h"
 
 namespace moe::tt::emulated {
 
@@ -24,6 +25,7 @@ struct Launch {
   const EmulatedProgram& program;
   std::span<const uint32_t> common_args;
   const DramView& dram;
+  TrafficCounter& traffic;
   Tensix& tensix;
   Scheduler& scheduler;
 };

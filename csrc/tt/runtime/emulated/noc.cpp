@@ -212,6 +212,7 @@ void NocInterface::read(uint64_t source, uint32_t destination, uint32_t size, ui
     check_alignment(from.address, to.address, kL1Alignment, "read from L1");
   } else {
     check_alignment(from.address, to.address, chip.properties.dram_alignment, "read from DRAM");
+    dram_traffic_.read += size;
   }
   if (to.is_semaphore) {
     kernel_.fail(text("expected the destination of a read to be no semaphore, got ", destination));
@@ -264,6 +265,9 @@ void NocInterface::issue_write(const Place& source, const Place& destination, ui
       destination.address,
       destination.core ? kL1Alignment : kDramWriteAlignment,
       destination.core ? "write to L1" : "write to DRAM");
+  if (!destination.core) {
+    dram_traffic_.written += size;
+  }
   writes_.push_back({source, destination, size, noc, posted});
 }
 

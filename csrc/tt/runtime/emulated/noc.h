@@ -59,6 +59,10 @@ class NocInterface {
   // What was flushed arrives.
   void deliver_sent();
 
+  const DramTraffic& dram_traffic() const {
+    return dram_traffic_;
+  }
+
   // Throws where transfers are outstanding.
   void check_idle() const;
   // " (with ...)" or nothing.
@@ -122,6 +126,7 @@ class NocInterface {
   std::optional<State> write_state_[kNumNocs];
   uint32_t inline_writes_[kNumNocs] = {};
   uint32_t atomics_[kNumNocs] = {};
+  DramTraffic dram_traffic_;
 };
 
 }  // namespace moe::tt::emulated

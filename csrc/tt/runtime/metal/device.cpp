@@ -6,6 +6,7 @@
 #include <tt-metalium/tensor_accessor_args.hpp>
 
 #include "tt/runtime/chips.h"
+#include "tt/runtime/grid.h"
 #include "tt/runtime/metal/program.h"
 
 namespace moe::tt::metal {
@@ -46,6 +47,7 @@ MetalDevice::MetalDevice(uint32_t index, std::string kernels)
   try {
     mesh_->use(text("cannot ask Tenstorrent device ", index, " for its properties"), [&](MeshDevice& device) {
       properties_ = properties_of(device);
+      limit_grid(properties_);
       for (uint32_t core = 0; core < properties_.num_cores(); ++core) {
         const CoreCoord noc =
             device.worker_core_from_logical_core({core % properties_.grid_x, core / properties_.grid_x});
@@ -87,7 +89,7 @@ std::vector<uint32_t> MetalDevice::tensor_accessor_args() const {
 }
 
 std::shared_ptr<Program> MetalDevice::build(const ProgramDescription& description) {
-  return std::make_shared<MetalProgram>(mesh_, kernels_, description);
+  return std::make_shared<MetalProgram>(mesh_, kernels_, properties_, description);
 }
 
 void MetalDevice::launch(

@@ -40,6 +40,9 @@ class MetalDevice final : public Device {
   uint64_t num_launches() const override {
     return num_launches_;
   }
+  std::optional<DramTraffic> dram_traffic() const override {
+    return std::nullopt;
+  }
   void close() noexcept override {
     mesh_->close();
   }

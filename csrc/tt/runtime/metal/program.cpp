@@ -104,11 +104,13 @@ metalium::KernelHandle add_kernel(
 }  // namespace
 
 MetalProgram::MetalProgram(
-    const std::shared_ptr<Mesh>& mesh, const std::string& kernels, const ProgramDescription& description)
+    const std::shared_ptr<Mesh>& mesh,
+    const std::string& kernels,
+    const DeviceProperties& properties,
+    const ProgramDescription& description)
     : Resident(mesh), name_(description.name) {
   mesh->use(text("cannot build program '", name_, "'"), [&](MeshDevice& device) {
-    const CoreCoord grid = device.compute_with_storage_grid_size();
-    const auto columns = static_cast<uint32_t>(grid.x);
+    const uint32_t columns = properties.grid_x;
     const auto about = [&](const std::string& subject, const auto& call) {
       try {
         call();
@@ -118,7 +120,7 @@ MetalProgram::MetalProgram(
     };
     metalium::Program program = metalium::CreateProgram();
     about("", [&] {
-      check_cores(description.cores, {0, static_cast<uint32_t>(grid.x * grid.y)}, "the grid");
+      check_cores(description.cores, {0, properties.num_cores()}, "the grid");
       if (description.kernels.empty()) {
         throw DeviceError("expected a kernel or more, got none");
       }

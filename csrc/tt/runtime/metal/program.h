@@ -19,7 +19,11 @@ namespace moe::tt::metal {
 // A program with its kernels compiled, as the workload that every launch of it enqueues.
 class MetalProgram final : public Program, public Resident {
  public:
-  MetalProgram(const std::shared_ptr<Mesh>& mesh, const std::string& kernels, const ProgramDescription& description);
+  MetalProgram(
+      const std::shared_ptr<Mesh>& mesh,
+      const std::string& kernels,
+      const DeviceProperties& properties,
+      const ProgramDescription& description);
   ~MetalProgram() override {
     leave();
   }

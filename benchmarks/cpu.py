@@ -1,0 +1,222 @@
+"""``python benchmarks/cpu.py``: the operators on the CPU, beside what the memory allows.
+
+The limit is what ATen needs only to allocate and fill the same outputs; time over the limit is the median of ratios of
+samples taken beside each other, by the clock. The column for one thread is of processor time, which says the same
+where others share the machine.
+"""
+
+import argparse
+import ctypes
+import itertools
+import re
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from _measure import alternately, duration, machine, markdown, median_ratio, size
+from torch_moe_ttnn import EXPERT_ALIGNMENT, PADDING_TOKEN
+from torch_moe_ttnn.choices import make_choices
+from torch_moe_ttnn.models import MODELS
+
+DEFAULT_MODELS = ("mixtral-8x7b", "qwen3-30b-a3b", "deepseek-v3", "kimi-k3")
+DEFAULT_TOKENS = (1, 32, 1024, 4096, 32768)
+
+# Outputs that are not made, for a machine with little memory.
+MAX_BYTES = 1 << 30
+
+
+class Case(NamedTuple):
+    """One operator at one size, and what it is measured against."""
+
+    output_bytes: int
+    operator: Callable[[], object]
+    limit: Callable[[], object]
+    plain: Callable[[], object]
+    """Plain PyTorch that gives the same outputs; without checks and without "no expert"."""
+
+
+def _padded(num_experts: int) -> int:
+    return (num_experts + EXPERT_ALIGNMENT - 1) // EXPERT_ALIGNMENT * EXPERT_ALIGNMENT
+
+
+def mapping_case(ids: Tensor, weights: Tensor, num_experts: int) -> Case:
+    """Return ``prepare_mapping`` of these choices."""
+    tokens, dtype = len(ids), weights.dtype
+    operator = torch.ops.moe.prepare_mapping.default
+    return Case(
+        tokens * num_experts * weights.element_size(),
+        lambda: operator(ids, weights, num_experts),
+        # Sizes rather than a tuple of them: PyTorch takes those faster.
+        lambda: torch.zeros(tokens, num_experts, dtype=dtype),
+        lambda: torch.zeros(tokens, num_experts, dtype=dtype).scatter_(1, ids, weights),
+    )
+
+
+def _plain_routing(ids: Tensor, weights: Tensor, num_experts: int) -> tuple[Tensor, Tensor, Tensor]:
+    rows, width = _padded(num_experts), ids.numel()
+    flat = ids.flatten()
+    order = torch.argsort(flat, stable=True)
+    counts = torch.bincount(flat, minlength=rows)
+    experts = flat[order]
+    places = torch.arange(width) - (counts.cumsum(0) - counts)[experts]
+    # PyTorch puts int32 where it does not put uint32; -1 has the bits of the padding.
+    tokens = torch.full((rows, width), -1, dtype=torch.int32)
+    tokens.index_put_((experts, places), (order // ids.shape[1]).to(torch.int32))
+    token_weights = torch.zeros((rows, width), dtype=weights.dtype)
+    token_weights.index_put_((experts, places), weights.flatten()[order])
+    return counts.to(torch.int32).view(1, rows).view(torch.uint32), tokens.view(torch.uint32), token_weights
+
+
+def routing_case(ids: Tensor, weights: Tensor, num_experts: int) -> Case:
+    """Return ``prepare_routing`` of these choices."""
+    rows, width, dtype = _padded(num_experts), ids.numel(), weights.dtype
+    operator = torch.ops.moe.prepare_routing.default
+    return Case(
+        rows * (4 + width * (4 + weights.element_size())),
+        lambda: operator(ids, weights, num_experts),
+        lambda: (
+            torch.zeros(1, rows, dtype=torch.uint32),
+            torch.full((rows, width), PADDING_TOKEN, dtype=torch.uint32),
+            torch.zeros(rows, width, dtype=dtype),
+        ),
+        lambda: _plain_routing(ids, weights, num_experts),
+    )
+
+
+CASES = {"prepare_mapping": mapping_case, "prepare_routing": routing_case}
+
+
+class Measured(NamedTuple):
+    """What one case took."""
+
+    name: str
+    model: str
+    tokens: int
+    output_bytes: int
+    time: float
+    limit: float
+    over_the_limit: float
+    over_the_limit_on_one_thread: float
+    """By processor time."""
+    scaling: float
+    """The time on one thread over the time on all, of the best samples: a thread waits for one that was interrupted."""
+    plain: float
+    """The time of plain PyTorch over the operator's."""
+
+    @property
+    def goal(self) -> float:
+        """What the time over the limit is to be at most."""
+        return 1.1 if self.output_bytes >= 1 << 20 else 1.5
+
+
+def measure(name: str, model: str, tokens: int, case: Case, seconds: float) -> Measured:
+    """Time one case, for about so many seconds."""
+    threads = torch.get_num_threads()
+    both = {"operator": case.operator, "limit": case.limit}
+    on_all = alternately(both, seconds / 2)
+    # On its own: what it leaves in the caches and in the allocator is more than the others would.
+    plain = alternately({"operator": case.operator, "plain": case.plain}, seconds / 4)
+    torch.set_num_threads(1)
+    on_one = alternately(both, seconds / 4, time.process_time)
+    torch.set_num_threads(threads)
+    return Measured(
+        name,
+        model,
+        tokens,
+        case.output_bytes,
+        statistics.median(on_all["operator"]),
+        statistics.median(on_all["limit"]),
+        median_ratio(on_all["operator"], on_all["limit"]),
+        median_ratio(on_one["operator"], on_one["limit"]),
+        min(on_one["operator"]) / min(on_all["operator"]),
+        median_ratio(plain["plain"], plain["operator"]),
+    )
+
+
+_STATUS = Path("/proc/self/status")
+
+
+def _resident(field: str) -> int:
+    return int(re.search(rf"^{field}:\s*(\d+) kB$", _STATUS.read_text(), re.MULTILINE)[1]) * 1024
+
+
+def peak_memory(case: Case) -> int:
+    """Return the bytes that a call adds to this process's memory at its peak, its outputs among them (Linux only)."""
+    case.operator()  # what a first call leaves for good
+    ctypes.CDLL(None).malloc_trim(0)  # what is free goes back, so that it counts again where it is taken again
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
+    before = _resident("VmRSS")
+    case.operator()
+    return _resident("VmHWM") - before
+
+
+def matrix(measured: Sequence[Measured], ratio: Callable[[Measured], float]) -> str:
+    """Return a ratio of every case, tokens from left to right; one that misses its goal is set in italics."""
+    cells = {
+        (each.name, each.model, each.tokens): f"{ratio(each):.2f}"
+        if ratio(each) <= each.goal
+        else f"*{ratio(each):.2f}*"
+        for each in measured
+    }
+    tokens = sorted({each.tokens for each in measured})
+    rows = [
+        (f"`{name}`", model, *(cells.get((name, model, count), "") for count in tokens))
+        for name, model in dict.fromkeys((each.name, each.model) for each in measured)
+    ]
+    return markdown(("operator", "model", *(f"T = {count}" for count in tokens)), rows)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python benchmarks/cpu.py", description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=DEFAULT_MODELS, metavar="NAME")
+    parser.add_argument("--tokens", nargs="+", type=int, default=DEFAULT_TOKENS, metavar="T")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of measuring a case (default: 2)")
+    arguments = parser.parse_args(argv)
+    torch.set_grad_enabled(False)
+
+    print(f"{machine()}. Weights bfloat16, ids int64, choices uniform.", flush=True)
+    measured, memory = [], []
+    for (name, make_case), model, tokens in itertools.product(CASES.items(), arguments.models, arguments.tokens):
+        num_experts, top_k, _ = MODELS[model]
+        case = make_case(*make_choices(tokens, top_k, num_experts), num_experts)
+        if case.output_bytes > MAX_BYTES:
+            continue
+        measured.append(measure(name, model, tokens, case, arguments.seconds))
+        if case.output_bytes >= 1 << 20:
+            memory.append((f"`{name}`", model, tokens, case.output_bytes, peak_memory(case)))
+
+    threads = torch.get_num_threads()
+    print(f"\nTime over the limit, by the clock, on {threads} threads:\n")
+    print(matrix(measured, lambda each: each.over_the_limit))
+    print("\nTime over the limit, of the processor, on one thread:\n")
+    print(matrix(measured, lambda each: each.over_the_limit_on_one_thread))
+    print("\nIn full:\n")
+    header = ("operator", "model", "T", "outputs", "time", "limit", f"1 to {threads} threads", "plain PyTorch")
+    lines = [
+        (
+            f"`{each.name}`",
+            each.model,
+            each.tokens,
+            size(each.output_bytes),
+            duration(each.time),
+            duration(each.limit),
+            f"{each.scaling:.1f}x",
+            f"{each.plain:.1f}x",
+        )
+        for each in measured
+    ]
+    print(markdown(header, lines))
+    print("\nPeak memory of a call:\n")
+    header = ("operator", "model", "T", "outputs", "peak", "beside the outputs")
+    lines = [(*case, size(outputs), size(peak), size(max(0, peak - outputs))) for *case, outputs, peak in memory]
+    print(markdown(header, lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "tt/runtime/runtime.h"
+#include "tt/runtime/text.h"
+
+namespace moe::tt {
+
+// Leaves a device those of its cores that TORCH_TT_GRID says, such as "8x4": so many columns and rows from core 0 on.
+// Others may use the rest, and a measurement sees what cores are worth. Throws DeviceError where it makes no sense.
+inline void limit_grid(DeviceProperties& properties) {
+  constexpr const char* kVariable = "TORCH_TT_GRID";
+  const char* variable = std::getenv(kVariable);
+  const std::string_view value = variable == nullptr ? "" : variable;
+  if (value.empty()) {
+    return;
+  }
+  const char* const end = value.data() + value.size();
+  uint32_t columns = 0;
+  uint32_t rows = 0;
+  auto parsed = std::from_chars(value.data(), end, columns);
+  if (parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == 'x') {
+    parsed = std::from_chars(parsed.ptr + 1, end, rows);
+  }
+  const bool inside = columns >= 1 && columns <= properties.grid_x && rows >= 1 && rows <= properties.grid_y;
+  if (parsed.ec != std::errc() || parsed.ptr != end || !inside) {
+    throw DeviceError(text(
+        kVariable,
+        ": expected columns and rows of worker cores from 1x1 to ",
+        properties.grid_x,
+        "x",
+        properties.grid_y,
+        ", got '",
+        value,
+        "'; correct it or unset it"));
+  }
+  properties.grid_x = columns;
+  properties.grid_y = rows;
+}
+
+}  // namespace moe::tt

@@ -1,0 +1,84 @@
+"""The benchmarks run and print their tables; what they measure is not judged here."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+OPERATORS = ["`prepare_mapping`", "`prepare_routing`"]
+
+
+def tables(script, *arguments, **environment):
+    """Run a benchmark and return the cells of its tables' rows."""
+    process = subprocess.run(
+        [sys.executable, str(BENCHMARKS / script), *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        timeout=300,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    lines = [line.strip("|") for line in process.stdout.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")] for line in lines if "--" not in line]
+
+
+def test_cpu():
+    rows = tables("cpu.py", "--models", "gpt-oss-120b", "--tokens", "1", "2048", "--seconds", "0.01")
+    on_all, on_one, in_full, memory = rows[0:3], rows[3:6], rows[6:11], rows[11:]
+    for table in (on_all, on_one):
+        assert table[0] == ["operator", "model", "T = 1", "T = 2048"]
+        assert [row[:2] for row in table[1:]] == [[operator, "gpt-oss-120b"] for operator in OPERATORS]
+        assert all(0 < float(cell.strip("*")) < 1000 for row in table[1:] for cell in row[2:])
+    assert [row[0] for row in in_full[1:]] == [OPERATORS[0]] * 2 + [OPERATORS[1]] * 2
+    assert [row[:3] for row in memory[1:]] == [["`prepare_routing`", "gpt-oss-120b", "2048"]]
+
+
+def test_launch():
+    _, *rows = tables("launch.py", "--samples", "3", TORCH_TT_RUNTIME="emulated")
+    assert {row[3] for row in rows} == {"`torch.add` on CPU", *OPERATORS}
+    assert len(rows) == 9
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("device")
+
+
+def test_traffic(benchmark):
+    """The bytes that kernels move are at least those of the outputs, which they write once."""
+    cases = [benchmark.Case("prepare_mapping", 33, 4, 128), benchmark.Case("prepare_routing", 33, 4, 16)]
+    for case, (read, written) in benchmark.traffic_of(cases, "wormhole_b0").items():
+        assert read >= case.input_bytes
+        assert case.output_bytes <= written < 2 * case.output_bytes
+
+
+@pytest.mark.skipif("TT_METAL_SIMULATOR" not in os.environ, reason="no simulated chip")
+def test_clocks(benchmark):
+    case = benchmark.Case("prepare_mapping", 32, 4, 128)
+    on_all, _ = benchmark.clocks_of([case])
+    on_one, chip = benchmark.clocks_of([case], "1x1")
+    assert chip.grid == [1, 1]
+    assert 0 < on_all[case] < on_one[case]
+
+
+def test_tables(benchmark, tmp_path):
+    """Of made-up clocks: a simulated chip is not everywhere."""
+    cases = [*benchmark.GOALS]
+    clocks = dict.fromkeys(cases, 1234)
+    traffic = {case: (case.input_bytes, case.output_bytes) for case in cases}
+    table = benchmark.shapes_table(clocks, traffic, "wormhole_b0").splitlines()
+    assert len(table) == 2 + len(cases)
+    assert all("| 1,234 " in line and "| 1.00 " in line for line in table[2:])
+    assert [line.rstrip(" |").split()[-1] for line in table[2:]].count("bytes") == 4
+    pytest.importorskip("matplotlib")
+    grown = {benchmark.Case(op, *shape): 10 for op in benchmark._OPERATORS for shape in benchmark._GROWTH["T"]}
+    chip = benchmark.Launches("Simulated Wormhole", "wormhole_b0", [8, 9], [], 1)
+    benchmark.plot(tmp_path / "plot.svg", chip, grown, {1: grown, 72: grown})
+    assert (tmp_path / "plot.svg").read_text().lstrip().startswith("<?xml")
