@@ -1,6 +1,7 @@
 """What the whole suite is run for: each device and each operator."""
 
 import os
+import warnings
 
 # Two devices, for what happens between them. Read when devices are first asked for.
 os.environ.setdefault("TORCH_TT_EMULATED_DEVICES", "2")
@@ -30,3 +31,23 @@ def device(request):
 def operator(request) -> Operator:
     """Each operator."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def inductor(tmp_path_factory):
+    """Import Inductor, with a cache of its own, so that what is tested is compiled and not remembered."""
+    with warnings.catch_warnings():
+        # PyTorch imports what it deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import torch._inductor.compile_fx  # noqa: F401
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("inductor")))
+        yield
+
+
+@pytest.fixture
+def backend(device, inductor):
+    """Return the name of torch.compile's backend for the device; nothing compiled before or for it is kept."""
+    torch.compiler.reset()
+    yield {"cpu": "inductor", "tt": "tt"}[device.type]
+    torch.compiler.reset()

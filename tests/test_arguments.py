@@ -165,11 +165,35 @@ def test_other_device_of_fake_tensors(operator, device, within):
             operator.overload(num_experts=8, routing_weights=weights, selected_experts=ids)
 
 
-def test_compiled_code_says_the_same(operator):
-    """The error of a graph's shape propagation has our words in it."""
-    compiled = torch.compile(lambda ids, weights: operator.overload(ids, weights, 2), fullgraph=True, backend="eager")
-    with pytest.raises(RuntimeError, match=re.escape(f"{operator.name}: expected no more choices a token than")):
-        compiled(torch.zeros(4, 3, dtype=I64), torch.zeros(4, 3))
+@pytest.mark.parametrize("dynamic", [False, True], ids=["fixed sizes", "dynamic sizes"])
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
+def test_compiled_code_says_the_same(operator, device, wrong, dynamic):
+    """Dynamo wraps the error of a graph's shape propagation in its own, with our words in it.
+
+    A symbol that is too large alone is the running kernel's to refuse.
+    """
+    torch.compiler.reset()
+    ids, weights, num_experts = wrong.arguments(lambda shape, dtype: torch.zeros(shape, dtype=dtype, device=device))
+    compiled = torch.compile(
+        lambda ids, weights: operator.overload(ids, weights, num_experts),
+        fullgraph=True,
+        dynamic=dynamic,
+        backend="eager",
+    )
+    words = f"{operator.name}: {wrong.message}"
+    if dynamic:
+        # Sizes are symbols, and named as such.
+        words = words.partition(", got")[0]
+    with pytest.raises(RuntimeError, match=re.escape(words)):
+        compiled(ids, weights)
+
+
+def test_a_symbol_is_named(operator, device):
+    torch.compiler.reset()
+    compiled = torch.compile(operator.overload, fullgraph=True, dynamic=True, backend="eager")
+    message = r"\(K <= num_experts\), got K = s\d+ and num_experts = s\d+"
+    with pytest.raises(RuntimeError, match=message):
+        compiled(torch.zeros(4, 3, dtype=I64, device=device), torch.zeros(4, 3, device=device), 2)
 
 
 def test_a_list_for_a_tensor(operator):

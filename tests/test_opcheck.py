@@ -1,4 +1,6 @@
-"""PyTorch's own check of an operator's registrations."""
+"""PyTorch's own check of an operator's registrations: schema, fake kernel, autograd, AOTDispatcher."""
+
+import itertools
 
 import pytest
 import torch
@@ -7,13 +9,27 @@ from torch_moe_ttnn.choices import make_choices
 
 SAMPLES = {
     "decoding": {"num_tokens": 1, "top_k": 8, "num_experts": 128},
-    "batch": {"num_tokens": 33, "top_k": 4, "num_experts": 40, "id_dtype": torch.uint32},
-    "uint16 ids": {"num_tokens": 8, "top_k": 2, "num_experts": 8, "id_dtype": torch.uint16},
-    "float32": {"num_tokens": 16, "top_k": 2, "num_experts": 8, "weight_dtype": torch.float32},
+    "batch": {"num_tokens": 33, "top_k": 4, "num_experts": 40},
+    "one of one": {"num_tokens": 1, "top_k": 1, "num_experts": 1},
+    "all experts": {"num_tokens": 5, "top_k": 8, "num_experts": 8},
     "no expert": {"num_tokens": 16, "top_k": 2, "num_experts": 8, "distribution": "padded"},
     "no tokens": {"num_tokens": 0, "top_k": 2, "num_experts": 8},
     "no choices": {"num_tokens": 3, "top_k": 0, "num_experts": 8},
+    "nothing": {"num_tokens": 0, "top_k": 0, "num_experts": 1},
 }
+ID_DTYPES = [torch.uint16, torch.uint32, torch.int32, torch.int64]
+WEIGHT_DTYPES = [torch.bfloat16, torch.float16, torch.float32]
+for ids, weights in itertools.product(ID_DTYPES, WEIGHT_DTYPES):
+    SAMPLES[f"{ids} ids, {weights} weights"] = {
+        "num_tokens": 16,
+        "top_k": 2,
+        "num_experts": 8,
+        "id_dtype": ids,
+        "weight_dtype": weights,
+    }
+
+AOT_TESTS = {"test_aot_dispatch_static", "test_aot_dispatch_dynamic"}  # the latter makes a symbol of every size
+ALL_TESTS = {"test_schema", "test_autograd_registration", "test_faketensor"} | AOT_TESTS
 
 
 @pytest.fixture(params=SAMPLES.values(), ids=SAMPLES.keys())
@@ -22,15 +38,41 @@ def sample(request, device):
     return ids, weights, request.param["num_experts"]
 
 
+def check(operator, arguments, tests=ALL_TESTS):
+    results = torch.library.opcheck(operator.overload, arguments, test_utils=sorted(tests))
+    assert results == dict.fromkeys(tests, "SUCCESS")
+
+
 def test_opcheck(operator, sample):
-    torch.library.opcheck(operator.overload, sample)
+    check(operator, sample)
 
 
-def test_opcheck_with_weights_that_require_a_gradient(operator, sample):
-    """All tests but AOTDispatcher's, which ends in a backward pass, and there is none here."""
+def test_opcheck_of_strided_inputs(operator, device):
+    ids, weights = (tensor.to(device).t().contiguous().t() for tensor in make_choices(9, 4, 16))
+    check(operator, (ids, weights, 16))
+    ids, weights = (tensor.to(device)[::2, 1::2] for tensor in make_choices(9, 4, 16))
+    check(operator, (ids, weights, 16))
+
+
+@pytest.mark.parametrize("grad_mode", [True, False], ids=["gradients on", "gradients off"])
+def test_opcheck_with_weights_that_require_a_gradient(operator, sample, grad_mode):
+    """AOTDispatcher's tests end in a backward pass where gradients are on, and there is none here."""
     ids, weights, num_experts = sample
-    tests = ["test_schema", "test_faketensor"]
-    if ids.device.type == "cpu":
-        # PyTorch's test knows few devices. test_autograd.py sees that the registration serves them all.
-        tests.append("test_autograd_registration")
-    torch.library.opcheck(operator.overload, (ids, weights.requires_grad_(), num_experts), test_utils=tests)
+    tests = ALL_TESTS - (AOT_TESTS if grad_mode else set())
+    if ids.device.type == "tt":
+        # PyTorch's test knows few devices and raises for others: test_the_autograd_registration makes up for it.
+        tests -= {"test_autograd_registration"}
+    with torch.set_grad_enabled(grad_mode):
+        check(operator, (ids, weights.requires_grad_(), num_experts), tests)
+
+
+def test_the_autograd_registration(operator):
+    """It serves every device."""
+    assert torch._C._dispatch_has_kernel_for_dispatch_key(operator.overload.name(), "Autograd")
+
+
+def test_nothing_is_declared_mutable_or_aliased(operator):
+    """What opcheck compares the operators' behaviour with."""
+    schema = operator.overload._schema
+    assert not schema.is_mutable
+    assert all(value.alias_info is None for value in (*schema.arguments, *schema.returns))

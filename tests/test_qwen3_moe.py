@@ -1,5 +1,6 @@
 """The example: transformers' Qwen3-MoE with experts computed from the operators' outputs."""
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from checks import assert_matches_reference
+from operators import MAPPING
+from torch._dynamo.testing import CompileCounterWithBackend
 
 import torch_moe_ttnn
 
@@ -34,6 +37,43 @@ def test_logits_equal_the_unmodified_models(model, input_ids, monkeypatch):
     torch.testing.assert_close(actual, expected)
 
 
+@pytest.fixture(scope="module")
+def unrounded(device):
+    """The model in float32.
+
+    In bfloat16 another order of a sum changes what the next layer's router picks, as it does in transformers' own
+    computations of experts, which differ from each other by as much.
+    """
+    return qwen3_moe.build_model().to(device)
+
+
+def test_a_compiled_model(unrounded, input_ids, backend):
+    """The sparse blocks are one graph for all layers and lengths, and the logits are the unmodified model's."""
+    compiled = copy.deepcopy(unrounded)
+    counter = CompileCounterWithBackend(backend)
+    qwen3_moe.compile_sparse_blocks(compiled, counter)
+    for inputs in (input_ids, input_ids[:, :33]):
+        actual = qwen3_moe.logits(compiled, inputs, qwen3_moe.STATIC_IMPLEMENTATION)
+        expected = qwen3_moe.logits(unrounded, inputs, "eager")
+        # Logits go up to 10.
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-4)
+    (graph,) = counter.graphs
+    assert len(graph.graph.find_nodes(op="call_function", target=MAPPING.overload)) == 1
+
+
+def test_a_compiled_block(model, device, backend):
+    """In bfloat16 too, a block by itself."""
+    inputs = torch.randn(2, 50, 128, generator=torch.Generator().manual_seed(0)).to(model.dtype).to(device)
+    compiled = copy.deepcopy(model)
+    qwen3_moe.compile_sparse_blocks(compiled, backend)
+    model.set_experts_implementation("eager")
+    compiled.set_experts_implementation(qwen3_moe.STATIC_IMPLEMENTATION)
+    with torch.inference_mode():
+        actual, expected = (blocks.model.layers[0].mlp(inputs) for blocks in (compiled, model))
+    tolerance = {torch.float32: 1e-6, torch.bfloat16: 2e-2}[model.dtype] * expected.abs().max().item()
+    torch.testing.assert_close(actual, expected, rtol=0, atol=tolerance)
+
+
 def test_logits_depend_on_the_experts(model, input_ids):
     """The comparison above would see experts that are wrong: their share of the logits is not small."""
     expected = qwen3_moe.logits(model, input_ids, "eager")
@@ -58,6 +98,12 @@ def test_recorded_choices(operator, device, model, input_ids):
         ids, weights = choices["selected_experts"], choices["routing_weights"]
         assert ids.shape == weights.shape == (200, 8)
         assert_matches_reference(operator, device, ids, weights, model.config.num_experts)
+
+
+def test_compiled_as_a_program(device, backend, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["qwen3_moe.py", "--tokens", "40", "--compile", "--device", str(device)])
+    assert qwen3_moe.main() == 0
+    assert "logits (2, 40, 512): largest difference" in capsys.readouterr().out
 
 
 def test_as_a_program(tmp_path, device):

@@ -91,4 +91,8 @@ def prepare_routing(selected_experts: Tensor, routing_weights: Tensor, num_exper
 
     Source: ``csrc/cpu/prepare_routing.cpp``.
     """
-    return Routing(*torch.ops.moe.prepare_routing.default(selected_experts, routing_weights, num_experts))
+    # Unpacked by name, for torch.fx cannot trace a star.
+    num_routed_tokens, routed_tokens, routed_token_weights = torch.ops.moe.prepare_routing.default(
+        selected_experts, routing_weights, num_experts
+    )
+    return Routing(num_routed_tokens, routed_tokens, routed_token_weights)

@@ -23,7 +23,7 @@ def index_of(device: Device) -> int:
         if device.type != "tt":
             raise ValueError(f"expected a tt device, got {device}")
         device = device.index
-    return _C.tt.current_device() if device is None else device
+    return current_device() if device is None else device
 
 
 def is_available() -> bool:
@@ -38,7 +38,8 @@ def device_count() -> int:
 
 def current_device() -> int:
     """Return the index of this thread's current device."""
-    return _C.tt.current_device()
+    # Dynamo guards what PyTorch's own function returns, and cannot look into ours.
+    return torch.accelerator.current_device_index()
 
 
 def set_device(device: Device) -> None:

@@ -6,6 +6,7 @@ import torch
 
 from torch_moe_ttnn import _C, tt
 from torch_moe_ttnn.tt._printing import print_from_host
+from torch_moe_ttnn.tt._when_imported import when_imported
 
 
 def register() -> None:
@@ -22,4 +23,11 @@ def register() -> None:
     torch._register_device_module("tt", tt)
     torch.utils.generate_methods_for_privateuse1_backend(for_storage=True)
     print_from_host()
+    when_imported("torch._dynamo", _register_with_dynamo)
     _C.tt.close_at_exit()
+
+
+def _register_with_dynamo() -> None:
+    from torch_moe_ttnn.tt import _dynamo
+
+    _dynamo.register()

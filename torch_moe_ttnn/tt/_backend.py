@@ -1,0 +1,14 @@
+"""The backend ``tt`` of ``torch.compile``."""
+
+
+def tt(graph_module, example_inputs, **options):
+    """Run a graph as it was captured: Dynamo has its shapes by now, and the device generates no code.
+
+    Nothing is rewritten, so that the current device, gradients and what changes in place are what they are in eager.
+
+    Raises:
+        ValueError: ``torch.compile`` was given a mode or options.
+    """
+    if options:
+        raise ValueError(f"expected no mode or options for the backend tt, which generates no code, got {options}")
+    return graph_module.forward

@@ -1,0 +1,109 @@
+"""Makes the device known to ``torch.compile``, which is imported when it is first used and not with torch."""
+
+import torch
+from torch._dynamo.device_interface import DeviceInterface, register_interface_for_device
+from torch._dynamo.variables.ctx_manager import AcceleratorDeviceIndexVariable, register_device_context_manager
+from torch._inductor.codegen.common import register_backend_for_device
+from torch._inductor.custom_graph_pass import CustomGraphModulePass
+
+from torch_moe_ttnn import tt
+from torch_moe_ttnn.tt._devices import Device, index_of
+
+
+class TTInterface(DeviceInterface):
+    """What Dynamo and Inductor ask of a device. There is one stream a device, whose number is 0."""
+
+    device = tt.device
+    Event = torch.Event
+    Stream = torch.Stream
+
+    class Worker(DeviceInterface.Worker):
+        """What a process that compiles for a device asks of it. None does for tt."""
+
+        @staticmethod
+        def get_device_properties(device: torch.types.Device = None) -> None:
+            """Return nothing: Inductor asks for every available device, and the answer would open it."""
+
+    current_device = staticmethod(tt.current_device)
+    set_device = staticmethod(tt.set_device)
+    device_count = staticmethod(tt.device_count)
+    exchange_device = staticmethod(torch._C._accelerator_exchangeDevice)
+    maybe_exchange_device = staticmethod(torch._C._accelerator_maybeExchangeDevice)
+    is_available = staticmethod(tt.is_available)
+    synchronize = staticmethod(tt.synchronize)
+    current_stream = staticmethod(torch.accelerator.current_stream)
+    set_stream = staticmethod(torch.accelerator.set_stream)
+    memory_allocated = staticmethod(tt.memory_allocated)
+    get_device_properties = staticmethod(tt.get_device_properties)
+
+    @staticmethod
+    def stream(stream: torch.Stream) -> torch.Stream:
+        """Return a context manager that makes a stream the current one: PyTorch's streams are that themselves."""
+        return stream
+
+    @staticmethod
+    def get_raw_stream(device_idx: int) -> int:
+        """Return the number of the device's one stream."""
+        return 0
+
+    @staticmethod
+    def get_compute_capability(device: torch.types.Device = None) -> str:
+        """Return the architecture, by tt-metal's name. Opens the device."""
+        return tt.get_device_properties(device).architecture
+
+    @staticmethod
+    def is_bf16_supported(including_emulation: bool = False) -> bool:
+        """Return whether tensors may be bfloat16."""
+        return True
+
+
+class _DeviceVariable(AcceleratorDeviceIndexVariable):
+    """``torch.tt.device`` in a graph."""
+
+    @staticmethod
+    def _get_device_index_fn(device: Device, optional: bool) -> int | None:
+        # Whatever the current device is when the graph runs, these change nothing.
+        return None if device in (None, "tt", torch.device("tt")) else index_of(device)
+
+    @staticmethod
+    def _exchange_fn(index: int | None) -> int:
+        return -1 if index is None else torch._C._accelerator_exchangeDevice(index)
+
+    @staticmethod
+    def _maybe_exchange_fn(index: int) -> int:
+        return -1 if index < 0 else torch._C._accelerator_maybeExchangeDevice(index)
+
+    def module_name(self) -> str:
+        return "torch.tt"
+
+    def fn_name(self) -> str:
+        return "device"
+
+    def python_type(self) -> type:
+        return tt.device
+
+
+class _RefuseGraphs(CustomGraphModulePass):
+    """Ends Inductor's compilation of a graph with tt tensors before it looks for a code generator that is not there."""
+
+    def __call__(self, graph_module):
+        _refuse()
+
+    def uuid(self):
+        return "torch_moe_ttnn: no code for tt"
+
+
+def _refuse(*arguments):
+    raise RuntimeError(
+        'Inductor, the default backend of torch.compile, generates no code for tt: use torch.compile(..., backend="tt")'
+    )
+
+
+def register() -> None:
+    """Register the device with Dynamo, and Inductor's refusal."""
+    register_interface_for_device("tt", TTInterface)
+    register_device_context_manager(tt.device, _DeviceVariable)
+    register_backend_for_device("tt", _refuse, device_wrapper_codegen=None, device_custom_pass=_RefuseGraphs())
+    # Neither changes while a process runs, and Dynamo cannot look into them.
+    for function in (tt.device_count, tt.is_available):
+        torch.compiler.assume_constant_result(function)

@@ -1,0 +1,37 @@
+"""Runs code once another module has been imported, and not before."""
+
+import sys
+from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, name: str, function: Callable[[], None]):
+        self._name = name
+        self._function = function
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != self._name:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_call(module):
+            execute(module)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+                self._function()
+
+        spec.loader.exec_module = execute_and_call
+        return spec
+
+
+def when_imported(name: str, function: Callable[[], None]) -> None:
+    """Call a function as soon as a module is imported; at once where it is already."""
+    if name in sys.modules:
+        function()
+    else:
+        sys.meta_path.insert(0, _Finder(name, function))
