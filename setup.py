@@ -90,7 +90,9 @@ def build_metal_library(prefix, library, objects):
     """Compiles the metal runtime, without torch: both ship fmt, and one of them has to be out of sight."""
     compiler = shlex.split(os.environ.get("CXX", "g++"))
     flags = ["-std=c++20", "-O2", "-g0", "-DNDEBUG", "-DFMT_HEADER_ONLY", "-fPIC", "-fvisibility=hidden", "-Wall"]
-    include = [f"-I{CSRC}", "-isystem", str(prefix / "include")]
+    # Its own installer puts what its headers need beside them, in these.
+    places = ("include", "include/metalium-thirdparty", "libexec/tt-metalium/tt_metal/hostdevcommon/api")
+    include = [f"-I{CSRC}", *(f"-isystem{prefix / place}" for place in places if (prefix / place).is_dir())]
     objects.mkdir(parents=True, exist_ok=True)
 
     def compile_one(source):

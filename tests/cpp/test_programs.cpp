@@ -1,10 +1,16 @@
 // What build() and launch() refuse.
 
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "device.h"
 #include "testing.h"
+#include "tt/runtime/text.h"
 
 using namespace moe::tt;
 using namespace testing;
@@ -102,4 +108,24 @@ TEST(runtime_arguments_keep_their_limit) {
       refusal({"p", {0, 2}, {}, {}, {few}}),
       std::string(
           "program 'p', kernel 'nothing': expected run-time arguments for each of its 2 cores, got them for 1"));
+}
+
+TEST(kernels_are_listed_where_a_file_is_named) {
+  const std::filesystem::path file = std::filesystem::temp_directory_path() / text("kernels.", getpid());
+  Environment environment("TORCH_TT_EMULATED_KERNELS", file.c_str());
+  Kernel first = kernel("nothing");
+  Kernel second = kernel("nothing", {}, {0, 1}, Processor::kRiscv1);
+  second.compile_args = {4, 0};
+  open_wormhole()->build({"p", {}, {}, {}, {first, second}});
+  open_blackhole()->build({"p", {}, {}, {}, {first}});
+  std::ifstream list(file);
+  CHECK_EQ(std::string(std::istreambuf_iterator<char>(list), {}), std::string("nothing 0\nnothing 1 4 0\nnothing 0\n"));
+  std::filesystem::remove(file);
+}
+
+TEST(a_list_of_kernels_that_cannot_be_written) {
+  Environment environment("TORCH_TT_EMULATED_KERNELS", "/no/such/folder/kernels");
+  CHECK_EQ(
+      refusal({"p", {}, {}, {}, {kernel("nothing")}}),
+      std::string("TORCH_TT_EMULATED_KERNELS: cannot write to '/no/such/folder/kernels'; correct it or unset it"));
 }

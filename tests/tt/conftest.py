@@ -1,5 +1,6 @@
 """What the tests of the device share."""
 
+import processes
 import pytest
 import torch
 
@@ -18,3 +19,11 @@ def other_device() -> torch.device:
     if torch.tt.device_count() < 2:
         pytest.skip("needs two tt devices")
     return torch.device("tt:1")
+
+
+@pytest.fixture(scope="session")
+def room_to_fork():
+    """A simulated chip has its DRAM in the process, which may be more than the machine lets a child have as well."""
+    process = processes.run("import os, torch; torch.ones(2, device='tt'); os.fork() or os._exit(0); os.wait()")
+    if "Cannot allocate memory" in process.stderr:
+        pytest.skip("no memory to fork a process that holds a simulated chip")

@@ -5,13 +5,24 @@ import re
 import subprocess
 import sys
 
+import pytest
+import torch
+
 # Where Tenstorrent's simulator stands in for a chip, it says how long it ran when its process ends.
 SIMULATOR_REPORT = re.compile(r"^\[\d+\] [\d.]+ seconds \([\d.]+ [kKMG]?Hz\)\n", re.MULTILINE)
+
+
+def has_chip() -> bool:
+    """Return whether this process has a real chip open."""
+    simulated = bool(os.environ.get("TT_METAL_SIMULATOR"))
+    return not simulated and torch.tt.is_initialized() and torch.tt.get_device_properties().runtime == "metal"
 
 
 def run(code: str, **environment: str | None) -> subprocess.CompletedProcess:
     """Run Python code; ``None`` unsets an environment variable."""
     variables = os.environ | {"TORCH_TT_FALLBACK": "silent"} | environment
+    if variables.get("TORCH_TT_RUNTIME") != "emulated" and has_chip():
+        pytest.skip("a chip is open in one process at a time, and this one has it")
     process = subprocess.run(
         [sys.executable, "-c", code],
         env={name: value for name, value in variables.items() if value is not None},

@@ -3,6 +3,9 @@
 import textwrap
 
 import processes
+import pytest
+
+pytestmark = pytest.mark.usefixtures("room_to_fork")
 
 ERROR = (
     "Cannot use tt devices in a forked subprocess whose parent had opened one. To use tt with multiprocessing, "

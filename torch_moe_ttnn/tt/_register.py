@@ -5,6 +5,7 @@ import warnings
 import torch
 
 from torch_moe_ttnn import _C, tt
+from torch_moe_ttnn.tt._multiprocessing import send_by_way_of_the_host
 from torch_moe_ttnn.tt._printing import print_from_host
 from torch_moe_ttnn.tt._when_imported import when_imported
 
@@ -24,6 +25,7 @@ def register() -> None:
     torch.utils.generate_methods_for_privateuse1_backend(for_storage=True)
     print_from_host()
     when_imported("torch._dynamo", _register_with_dynamo)
+    send_by_way_of_the_host()
     _C.tt.close_at_exit()
 
 

@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <system_error>
+
+#include "tt/runtime/environment.h"
 
 namespace moe::tt {
 
 // TT-Metalium's own variable: the simulator that stands in for a chip.
 inline bool simulator_is_set() {
-  const char* simulator = std::getenv("TT_METAL_SIMULATOR");
-  return simulator != nullptr && *simulator != '\0';
+  return !environment("TT_METAL_SIMULATOR").empty();
 }
 
 // Chips that the kernel driver has found. Behind one of them there may be another, which has no file of its own.

@@ -1,11 +1,12 @@
 #include "tt/torch/fallback_mode.h"
 
-#include <cstdlib>
 #include <mutex>
 #include <optional>
 #include <unordered_set>
 
 #include <c10/util/Exception.h>
+
+#include "tt/runtime/environment.h"
 
 namespace moe::tt {
 namespace {
@@ -32,8 +33,10 @@ void check_mode(const char* source, const std::string& mode) {
 
 const std::string& locked_mode(State& state) {
   if (!state.mode) {
-    const char* variable = std::getenv("TORCH_TT_FALLBACK");
-    const std::string mode = variable == nullptr || *variable == '\0' ? "warn" : variable;
+    std::string mode = environment("TORCH_TT_FALLBACK");
+    if (mode.empty()) {
+      mode = "warn";
+    }
     check_mode("TORCH_TT_FALLBACK", mode);
     state.mode = mode;
   }

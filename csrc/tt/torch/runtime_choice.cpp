@@ -1,20 +1,19 @@
 #include "tt/torch/runtime_choice.h"
 
-#include <cstdlib>
 #include <mutex>
-#include <string_view>
+#include <string>
 
 #include <c10/util/Exception.h>
 
 #include "tt/runtime/chips.h"
+#include "tt/runtime/environment.h"
 #include "tt/runtime/metal_library.h"
 
 namespace moe::tt {
 namespace {
 
 std::unique_ptr<Runtime> make_runtime() {
-  const char* variable = std::getenv("TORCH_TT_RUNTIME");
-  const std::string_view name = variable == nullptr ? "" : variable;
+  const std::string name = environment("TORCH_TT_RUNTIME");
   TORCH_CHECK(
       name.empty() || name == "metal" || name == "emulated",
       "expected TORCH_TT_RUNTIME to be metal or emulated, got ",

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <cstring>
 #include <string>
 
+#include "tt/runtime/environment.h"
 #include "tt/runtime/grid.h"
 #include "tt/runtime/text.h"
 
@@ -75,20 +74,14 @@ Chip blackhole() {
   return chip;
 }
 
-// The value of an environment variable, or nullptr where it is unset or empty.
-const char* environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
-
 uint64_t number_from_environment(const char* name, uint64_t unset, uint64_t least, uint64_t most, const char* what) {
-  const char* value = environment(name);
-  if (value == nullptr) {
+  const std::string value = environment(name);
+  if (value.empty()) {
     return unset;
   }
   uint64_t number = 0;
-  const char* end = value + std::strlen(value);
-  auto [stop, error] = std::from_chars(value, end, number);
+  const char* end = value.data() + value.size();
+  auto [stop, error] = std::from_chars(value.data(), end, number);
   if (error != std::errc() || stop != end || number < least || number > most) {
     throw DeviceError(
         text(name, ": expected ", what, " from ", least, " to ", most, ", got '", value, "'; correct it or unset it"));
@@ -116,8 +109,10 @@ std::optional<uint32_t> Chip::bank_at(NocCoordinates noc) const {
 
 Chip chip_from_environment() {
   constexpr const char* kVariable = "TORCH_TT_EMULATED_ARCH";
-  const char* value = environment(kVariable);
-  std::string architecture = value == nullptr ? "wormhole_b0" : value;
+  std::string architecture = environment(kVariable);
+  if (architecture.empty()) {
+    architecture = "wormhole_b0";
+  }
   if (architecture != "wormhole_b0" && architecture != "blackhole") {
     throw DeviceError(
         text(kVariable, ": expected 'wormhole_b0' or 'blackhole', got '", architecture, "'; correct it or unset it"));

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "api/tensor/tensor_accessor_args.h"
+#include "tt/runtime/check_range.h"
 #include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
@@ -118,10 +119,7 @@ std::shared_ptr<DramBuffer> EmulatedDevice::own(const std::shared_ptr<Buffer>& b
 std::shared_ptr<DramBuffer> EmulatedDevice::own(
     const std::shared_ptr<Buffer>& buffer, uint64_t offset, uint64_t size) const {
   auto own = this->own(buffer);
-  if (offset > own->size() || size > own->size() - offset) {
-    throw DeviceError(
-        text("expected a range inside the buffer's ", own->size(), " bytes, got ", size, " bytes from byte ", offset));
-  }
+  check_range(*own, offset, size);
   return own;
 }
 

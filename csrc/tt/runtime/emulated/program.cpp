@@ -1,11 +1,14 @@
 #include "tt/runtime/emulated/program.h"
 
 #include <algorithm>
+#include <fstream>
 #include <map>
+#include <string>
 #include <tuple>
 #include <utility>
 
 #include "tt/runtime/check_cores.h"
+#include "tt/runtime/environment.h"
 #include "tt/runtime/text.h"
 
 namespace moe::tt::emulated {
@@ -19,6 +22,26 @@ auto about(const std::string& subject, const Check& check) {
     return check();
   } catch (const DeviceError& error) {
     throw DeviceError(text(subject, ": ", error.what()));
+  }
+}
+
+// For who compiles the kernels in advance.
+void list_kernels(const ProgramDescription& description) {
+  constexpr const char* kVariable = "TORCH_TT_EMULATED_KERNELS";
+  const std::string file = environment(kVariable);
+  if (file.empty()) {
+    return;
+  }
+  std::ofstream list(file, std::ios::app);
+  for (const Kernel& kernel : description.kernels) {
+    list << kernel.name << ' ' << static_cast<int>(kernel.processor);
+    for (const uint32_t arg : kernel.compile_args) {
+      list << ' ' << arg;
+    }
+    list << '\n';
+  }
+  if (!list.flush()) {
+    throw DeviceError(text(kVariable, ": cannot write to '", file, "'; correct it or unset it"));
   }
 }
 
@@ -92,6 +115,7 @@ EmulatedProgram::EmulatedProgram(
   for (const auto& placement : placements) {
     placements_.push_back(placement.second);
   }
+  list_kernels(description_);
 }
 
 }  // namespace moe::tt::emulated

@@ -5,6 +5,7 @@
 #include <tt-metalium/hal.hpp>
 #include <tt-metalium/tensor_accessor_args.hpp>
 
+#include "tt/runtime/check_range.h"
 #include "tt/runtime/chips.h"
 #include "tt/runtime/grid.h"
 #include "tt/runtime/metal/program.h"
@@ -42,8 +43,8 @@ DeviceProperties properties_of(MeshDevice& device) {
 
 }  // namespace
 
-MetalDevice::MetalDevice(uint32_t index, std::string kernels)
-    : mesh_(std::make_shared<Mesh>(index)), kernels_(std::move(kernels)) {
+MetalDevice::MetalDevice(uint32_t index, std::shared_ptr<MeshDevice> device, std::string kernels)
+    : mesh_(std::make_shared<Mesh>(index, std::move(device))), kernels_(std::move(kernels)) {
   try {
     mesh_->use(text("cannot ask Tenstorrent device ", index, " for its properties"), [&](MeshDevice& device) {
       properties_ = properties_of(device);
@@ -126,10 +127,7 @@ MetalBuffer& MetalDevice::own(const std::shared_ptr<Buffer>& buffer) const {
 
 MetalBuffer& MetalDevice::own(const std::shared_ptr<Buffer>& buffer, uint64_t offset, uint64_t size) const {
   auto& own = this->own(buffer);
-  if (offset > own.size() || size > own.size() - offset) {
-    throw DeviceError(
-        text("expected a range inside the buffer's ", own.size(), " bytes, got ", size, " bytes from byte ", offset));
-  }
+  check_range(own, offset, size);
   return own;
 }
 

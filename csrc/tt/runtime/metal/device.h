@@ -15,7 +15,7 @@ namespace moe::tt::metal {
 
 class MetalDevice final : public Device {
  public:
-  MetalDevice(uint32_t index, std::string kernels);
+  MetalDevice(uint32_t index, std::shared_ptr<MeshDevice> device, std::string kernels);
   ~MetalDevice() override {
     close();
   }

@@ -27,7 +27,6 @@ constexpr std::array kAdvice{
         "timed out",
         "The chip did not answer in time, and what is on it is lost: end this process and reset the chip with "
         "`tt-smi -r`. TT_METAL_OPERATION_TIMEOUT_SECONDS sets how long to wait"},
-    Advice{"chip_in_use", "Another process uses the chip: end it, or choose another chip with TT_VISIBLE_DEVICES"},
     Advice{"root directory is not set", "Set TT_METAL_RUNTIME_ROOT to the folder of TT-Metalium that holds tt_metal/"},
     Advice{
         "sfpi not found",
@@ -42,10 +41,11 @@ std::string_view trimmed(std::string_view text) {
 }
 
 // "TT_FATAL @ file:line: condition\ninfo:\nmessage\nbacktrace:\n…", where the message may be of that form again: then
-// the innermost one.
+// the innermost one. The user-mode driver's are "message\nLocation: file:line\n 1. frame\n…".
 std::string_view message_in(std::string_view what) {
   constexpr std::string_view kInfo = "info:\n";
   what = what.substr(0, what.find("\nbacktrace:"));
+  what = what.substr(0, what.find("\nLocation: "));
   if (const size_t info = what.rfind(kInfo); info != what.npos) {
     what.remove_prefix(info + kInfo.size());
   }

@@ -35,10 +35,7 @@ void leave_forked_children_early() {
 
 }  // namespace
 
-Mesh::Mesh(uint32_t index) : index_(index) {
-  device_ = translated(text("cannot open Tenstorrent device ", index, " through TT-Metalium"), [&] {
-    return MeshDevice::create_unit_mesh(static_cast<int>(index));
-  });
+Mesh::Mesh(uint32_t index, std::shared_ptr<MeshDevice> device) : index_(index), device_(std::move(device)) {
   leave_forked_children_early();
 }
 

@@ -24,7 +24,7 @@ class Resident;
 // One chip as a mesh of its own, until it is closed. Its residents keep this object, not what is open in it, alive.
 class Mesh {
  public:
-  explicit Mesh(uint32_t index);
+  Mesh(uint32_t index, std::shared_ptr<MeshDevice> device);
 
   uint32_t index() const {
     return index_;

@@ -142,7 +142,16 @@ MetalProgram::MetalProgram(
       });
     }
     // Now rather than at the first launch, so that a kernel that does not compile is known here.
-    about("", [&] { metalium::detail::CompileProgram(&device, program); });
+    about("", [&] {
+      try {
+        metalium::detail::CompileProgram(&device, program);
+      } catch (...) {
+        // It throws when one kernel fails, while its threads still compile the others for this program. (They use what
+        // CompileProgram had on its stack, too: in TT-Metalium 0.73 the process may crash where both fail at once.)
+        new metalium::Program(std::move(program));
+        throw;
+      }
+    });
     workload_ = std::make_unique<MeshWorkload>();
     workload_->add_program(MeshCoordinateRange(device.shape()), std::move(program));
     enter();

@@ -1,5 +1,5 @@
+#include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -10,32 +10,64 @@
 #include <tt-metalium/tt_metal.hpp>
 
 #include "tt/runtime/chips.h"
+#include "tt/runtime/environment.h"
 #include "tt/runtime/loaded_from.h"
 #include "tt/runtime/metal/device.h"
 #include "tt/runtime/metal/entry.h"
+#include "tt/runtime/metal/in_use.h"
+#include "tt/runtime/metal/open_chips.h"
 #include "tt/runtime/text.h"
 
 namespace moe::tt::metal {
 namespace {
 
+// Whether a folder has TT-Metalium's device headers and firmware.
+bool is_runtime_root(const std::filesystem::path& folder) {
+  std::error_code error;
+  return std::filesystem::is_directory(folder / "tt_metal/hw", error);
+}
+
 // Tells TT-Metalium where its device headers and firmware are: beside the library that was loaded, where
 // TT_METAL_RUNTIME_ROOT says nothing else.
 void find_runtime_root() {
-  const char* variable = std::getenv("TT_METAL_RUNTIME_ROOT");
-  if (variable != nullptr && *variable != '\0') {
+  const std::string root = environment("TT_METAL_RUNTIME_ROOT");
+  if (!root.empty()) {
+    // TT-Metalium would look only once it has begun to open a device, and then fail to close it.
+    if (!is_runtime_root(root)) {
+      throw DeviceError(text(
+          "expected TT_METAL_RUNTIME_ROOT to be the folder of TT-Metalium that holds tt_metal/hw, got ",
+          root,
+          ": correct it or unset it"));
+    }
     return;
   }
   const auto lib = loaded_from(reinterpret_cast<const void*>(&metalium::CreateProgram));
   // An installed prefix; a source tree's build/lib; a ttnn wheel's build/lib; a prefix with the tree itself.
   for (const char* place : {"../runtime", "../..", "../libexec/tt-metalium", ".."}) {
     std::error_code error;
-    const auto root = std::filesystem::canonical(lib / place, error);
-    if (!error && std::filesystem::is_directory(root / "tt_metal/hw")) {
-      metalium::SetRootDir(root.string());
+    const auto folder = std::filesystem::canonical(lib / place, error);
+    if (!error && is_runtime_root(folder)) {
+      metalium::SetRootDir(folder.string());
       return;
     }
   }
   // It may know one from when it was built.
+}
+
+void check_simulator() {
+  const std::filesystem::path simulator = environment("TT_METAL_SIMULATOR");
+  const std::filesystem::path description = simulator.parent_path() / "soc_descriptor.yaml";
+  std::error_code error;
+  for (const auto& file : {simulator, description}) {
+    if (!std::filesystem::exists(file, error)) {
+      throw DeviceError(text(
+          "there is no ",
+          file.string(),
+          ": expected TT_METAL_SIMULATOR to be Tenstorrent's simulator libttsim.so, with the soc_descriptor.yaml of "
+          "its chip beside it, got ",
+          simulator.string()));
+    }
+  }
 }
 
 class MetalRuntime final : public Runtime {
@@ -57,26 +89,31 @@ class MetalRuntime final : public Runtime {
   }
 
   std::unique_ptr<Device> open(uint32_t index) override {
-    return std::make_unique<MetalDevice>(index, kernels_);
+    return std::make_unique<MetalDevice>(index, chips_.open(index, device_count()), kernels_);
   }
 
  private:
   static uint32_t count() noexcept {
-    if (simulator_is_set()) {
+    // More of them only where this variable describes how they are connected.
+    if (simulator_is_set() && environment("TT_METAL_MOCK_CLUSTER_DESC_PATH").empty()) {
       return 1;
     }
     try {
+      if (!simulator_is_set()) {
+        require_chips_not_in_use(std::chrono::seconds(0));
+      }
       const auto count = static_cast<uint32_t>(metalium::GetNumAvailableDevices());
       // Counting takes the chips for this process, of which nothing is open yet; others may want them.
       metalium::detail::ReleaseOwnership();
       return count;
     } catch (...) {
       // Opening one of them says what is wrong.
-      return count_device_files();
+      return simulator_is_set() ? 1 : count_device_files();
     }
   }
 
   const std::string kernels_;
+  OpenChips chips_;
   mutable std::mutex mutex_;
   mutable std::optional<uint32_t> count_;
 };
@@ -85,11 +122,12 @@ class MetalRuntime final : public Runtime {
 }  // namespace moe::tt::metal
 
 extern "C" [[gnu::visibility("default")]] moe::tt::Runtime* moe_tt_make_metal_runtime(const char* kernels) {
-  if (!moe::tt::simulator_is_set() && moe::tt::count_device_files() == 0) {
+  if (moe::tt::simulator_is_set()) {
+    moe::tt::metal::check_simulator();
+  } else if (moe::tt::count_device_files() == 0) {
     throw moe::tt::DeviceError(
         "the metal runtime finds no Tenstorrent device: /dev/tenstorrent has none, and TT_METAL_SIMULATOR names no "
-        "simulator. Check "
-        "with tt-smi that the card is there and that its kernel driver (tt-kmd) is loaded, or set "
+        "simulator. Check with tt-smi that the card is there and that its kernel driver (tt-kmd) is loaded, or set "
         "TORCH_TT_RUNTIME=emulated for the emulated device");
   }
   return new moe::tt::metal::MetalRuntime(kernels);

@@ -1,0 +1,153 @@
+"""What can go wrong with TT-Metalium: each an ordinary error that says what happened, after which the process exits."""
+
+import ast
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import processes
+import pytest
+
+import torch_moe_ttnn
+
+PACKAGE = Path(torch_moe_ttnn.__file__).parent
+CHECKOUT = Path(__file__).parents[2]
+LIBRARY = PACKAGE / "libmoe_tt_metal.so"
+SIMULATOR = os.environ.get("TT_METAL_SIMULATOR", "")
+
+needs_library = pytest.mark.skipif(not LIBRARY.exists(), reason="built without TT-Metalium")
+needs_simulator = pytest.mark.skipif(
+    not SIMULATOR or os.environ.get("TORCH_TT_RUNTIME") == "emulated", reason="TT-Metalium has no simulator to run on"
+)
+
+USE = "import torch; torch.ones(2).to('tt')"
+
+
+@needs_library
+def test_no_such_simulator():
+    message = processes.error(USE, TORCH_TT_RUNTIME="metal", TT_METAL_SIMULATOR="/no/libttsim.so")
+    assert message.startswith("RuntimeError: there is no /no/libttsim.so: expected TT_METAL_SIMULATOR to be")
+
+
+@needs_library
+def test_a_simulator_without_the_description_of_its_chip(tmp_path):
+    simulator = tmp_path / "libttsim.so"
+    simulator.write_bytes(b"")
+    message = processes.error(USE, TORCH_TT_RUNTIME="metal", TT_METAL_SIMULATOR=str(simulator))
+    assert message.startswith(f"RuntimeError: there is no {tmp_path / 'soc_descriptor.yaml'}: expected TT_METAL_SIMUL")
+
+
+@needs_simulator
+def test_a_file_that_is_no_simulator(tmp_path):
+    """What TT-Metalium throws, without its backtrace."""
+    simulator = tmp_path / "libttsim.so"
+    simulator.write_text("none")
+    shutil.copy(Path(SIMULATOR).with_name("soc_descriptor.yaml"), tmp_path)
+    message = processes.error(USE, TORCH_TT_RUNTIME="metal", TT_METAL_SIMULATOR=str(simulator))
+    assert message == (
+        "RuntimeError: cannot open 1 Tenstorrent device(s) through TT-Metalium: "
+        f"Failed to dlopen simulator library: {simulator}: file too short"
+    )
+
+
+@needs_simulator
+def test_no_such_runtime_root():
+    message = processes.error(USE, TT_METAL_RUNTIME_ROOT="/no/root")
+    assert message == (
+        "RuntimeError: expected TT_METAL_RUNTIME_ROOT to be the folder of TT-Metalium that holds tt_metal/hw, "
+        "got /no/root: correct it or unset it"
+    )
+
+
+# Both operators, one of which fails; the other one and the device go on.
+AFTER_A_FAILURE = """
+import torch, torch_moe_ttnn
+from torch_moe_ttnn.choices import make_choices
+choices = [tensor.to("tt") for tensor in make_choices(64, 4, 32)]
+for _ in range(2):
+    try:
+        torch_moe_ttnn.prepare_mapping(*choices, 32)
+    except RuntimeError as error:
+        print("error:", repr(str(error)))
+counts = torch_moe_ttnn.prepare_routing(*choices, 32).num_routed_tokens.cpu()
+print(int(counts.sum(dtype=torch.int64)), (choices[1] + 1).device)
+"""
+
+
+def errors_in(output: str) -> list[str]:
+    """Return the errors that were printed, among what TT-Metalium logs."""
+    return [
+        ast.literal_eval(line.removeprefix("error: ")) for line in output.splitlines() if line.startswith("error: ")
+    ]
+
+
+@needs_simulator
+def test_a_kernel_that_does_not_compile(tmp_path):
+    """The compiler's message; also, the kernels are found in the package's folder, wherever that is."""
+    package = tmp_path / "torch_moe_ttnn"
+    shutil.copytree(PACKAGE, package)
+    shutil.copy(CHECKOUT / "_torch_moe_ttnn_autoload.py", tmp_path)
+    for folder in ("tt/kernels", "layout"):
+        shutil.copytree(CHECKOUT / "csrc" / folder, package / "csrc" / folder)
+    kernel = package / "csrc/tt/kernels/prepare_mapping.cpp"
+    kernel.write_text(kernel.read_text() + "int broken = no_such_name;\n")
+    process = processes.run(AFTER_A_FAILURE, PYTHONPATH=str(tmp_path), TT_METAL_CACHE=str(tmp_path / "cache"))
+    assert process.returncode == 0, process.stderr
+    errors = errors_in(process.stdout)
+    assert len(errors) == 2
+    for error in errors:
+        assert error.startswith("program 'prepare_mapping': ")
+        assert f"{kernel}:{len(kernel.read_text().splitlines())}:14: error: 'no_such_name' was not declared" in error
+        assert "A kernel does not compile for the chip: check that TT_METAL_RUNTIME_ROOT" in error.splitlines()[-1]
+        assert "backtrace" not in error
+    assert "256 tt:0" in process.stdout.splitlines()
+
+
+EXITS = {
+    "an id out of range": "ids[0, 0] = 99; torch_moe_ttnn.prepare_mapping(ids.to('tt'), weights.to('tt'), 32)",
+    "out of memory": "torch.empty(10**12, device='tt')",
+    "an exception with the device at work": "torch_moe_ttnn.prepare_routing(ids.to('tt'), weights.to('tt'), 32); 1 / 0",
+}
+
+
+@pytest.mark.parametrize("code", EXITS.values(), ids=EXITS)
+def test_exit_after_an_error(code):
+    process = processes.run(
+        "import atexit, torch, torch_moe_ttnn\n"
+        "from torch_moe_ttnn.choices import make_choices\n"
+        "ids, weights = make_choices(64, 4, 32)\n"
+        "atexit.register(print, 'end')\n"
+        "try:\n"
+        f"    {code}\n"
+        "except (RuntimeError, ZeroDivisionError): pass\n"
+        "held = torch.ones(2, device='tt')"
+    )
+    assert (process.returncode, process.stdout) == (0, "end\n"), process.stderr
+
+
+@pytest.fixture(scope="module")
+def prefix() -> Path:
+    """Return the prefix of the TT-Metalium that the metal runtime was built with."""
+    if not LIBRARY.exists():
+        pytest.skip("built without TT-Metalium")
+    entries = subprocess.run(["readelf", "-d", LIBRARY], check=True, capture_output=True, text=True).stdout
+    (entry,) = (line for line in entries.splitlines() if "RUNPATH" in line)
+    return Path(entry.partition("[")[2].partition("]")[0]).parent
+
+
+def test_a_chip_that_another_process_uses(prefix, tmp_path):
+    """On hardware TT-Metalium would wait for that process to end."""
+    program = tmp_path / "in_use"
+    sources = [Path(__file__).with_name("in_use.cpp"), CHECKOUT / "csrc/tt/runtime/metal/in_use.cpp"]
+    flags = ["-std=c++20", "-DFMT_HEADER_ONLY", f"-I{CHECKOUT / 'csrc'}", "-isystem", str(prefix / "include")]
+    link = [f"-L{prefix / 'lib'}", f"-Wl,-rpath,{prefix / 'lib'}", "-ltt-umd", "-Wl,--allow-shlib-undefined"]
+    subprocess.run(["g++", *flags, *sources, *link, "-o", program], check=True)
+    lines = subprocess.run([program], check=True, capture_output=True, text=True, timeout=60).stdout.splitlines()
+    before, process, meanwhile, after, same = lines
+    assert before == "before: not in use"
+    assert meanwhile.startswith(
+        f"meanwhile: Tenstorrent chip 9999 (/dev/tenstorrent/9999) is in use by process {process}. Wait for that"
+    )
+    assert after == "after its death: not in use"
+    assert same == "in the same process: not in use"
