@@ -77,7 +77,7 @@ class Kernel:
         return f"{self.name} for {self.processor} of {self.chip.architecture}, {','.join(self.compile_args)}"
 
 
-# Decoding and prefill, few experts and more than one launch takes, with every dtype.
+# Decoding and prefill, few experts and many, with every dtype.
 LAUNCHES = """
 import itertools, torch, torch_moe_ttnn
 from torch_moe_ttnn.choices import make_choices

@@ -97,7 +97,7 @@ def test_a_kernel_that_does_not_compile(tmp_path):
     errors = errors_in(process.stdout)
     assert len(errors) == 2
     for error in errors:
-        assert error.startswith("program 'prepare_mapping': ")
+        assert error.startswith("program 'prepare_mapping', kernel 'prepare_mapping': ")
         assert f"{kernel}:{len(kernel.read_text().splitlines())}:14: error: 'no_such_name' was not declared" in error
         assert "A kernel does not compile for the chip: check that TT_METAL_RUNTIME_ROOT" in error.splitlines()[-1]
         assert "backtrace" not in error

@@ -154,7 +154,7 @@ inline void fill_page(uint32_t address, uint32_t bytes, uint32_t value) {
   while (filled < bytes) {
     const uint32_t size = bytes - filled < filled ? bytes - filled : filled;
     l1_fence();
-    noc_async_read(get_noc_addr(address), address + filled, size);
+    noc_async_read<kMaxPageSize>(get_noc_addr(address), address + filled, size);
     read_barrier();
     filled += size;
   }

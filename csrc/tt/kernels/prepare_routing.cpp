@@ -113,20 +113,18 @@ class SliceSorter {
       ends[1 + row] = total;
       total += row_count;
     }
-    const uint32_t tokens_address = slice + slice_table_bytes(team_.num_experts);
-    const uint32_t weights_address = tokens_address + num_found * sizeof(uint32_t);
-    const L1Pointer<uint32_t> tokens = l1_pointer<uint32_t>(tokens_address);
-    const L1Pointer<Bits<kWeightSize>> weights = l1_pointer<Bits<kWeightSize>>(weights_address);
+    const uint32_t records_address = slice + slice_table_bytes(team_.num_experts);
+    const L1Pointer<uint32_t> records = l1_pointer<uint32_t>(records_address);
     const uint32_t num_choices = args_.choices.num_choices;
     for (uint32_t found = 0; found < num_found; ++found) {
       const uint32_t i = found_[found];
       const uint32_t row = choices_.id(i) - team_.first_expert;
       const uint32_t place = ends[1 + row];
       ends[1 + row] = place + 1;
-      tokens[place] = (first_ + i) / num_choices;
-      weights[place] = choices_.weight(i);
+      records[place * kRecordWords + kRecordToken] = (first_ + i) / num_choices;
+      records[place * kRecordWords + kRecordWeight] = choices_.weight(i);
     }
-    return weights_address + num_found * kWeightSize - slice;
+    return records_address + num_found * kRecordBytes - slice;
   }
 
  private:
@@ -146,9 +144,8 @@ class SliceSorter {
   uint32_t count_ = 0;
 };
 
-// Writes a core's share of a block of one of the lists, whose elements a slice holds from so many bytes after its table
-// on: none, or those of its tokens.
-template <typename Element, uint32_t kBytesBefore>
+// Writes a core's share of a block of one of the lists, whose elements are a word of the records.
+template <typename Element, uint32_t kRecordWord>
 class ListWriter {
  public:
   ListWriter(
@@ -253,10 +250,10 @@ class ListWriter {
         continue;
       }
       const uint32_t taken = min(row_count - from, left);
-      const uint32_t elements = slice + slice_table_bytes(team_.num_experts) + ends[team_.num_experts] * kBytesBefore;
-      L1Pointer<Element> source = l1_pointer<Element>(elements + (row_begin + from) * sizeof(Element));
-      for (const L1Pointer<Element> end = next + taken; next < end; ++next, ++source) {
-        *next = *source;
+      const uint32_t records = slice + slice_table_bytes(team_.num_experts);
+      L1Pointer<uint32_t> source = l1_pointer<uint32_t>(records + (row_begin + from) * kRecordBytes) + kRecordWord;
+      for (const L1Pointer<Element> end = next + taken; next < end; ++next, source += kRecordWords) {
+        *next = static_cast<Element>(*source);
       }
       left -= taken;
       from = 0;
@@ -276,21 +273,26 @@ class ListWriter {
   L1Pointer<uint32_t> round_counts_;  // and those of the round
 };
 
-template <uint32_t kIdSize, uint32_t kWeightSize, typename Element, uint32_t kBytesBefore>
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Element, uint32_t kRecordWord>
 FORCE_INLINE void prepare_routing(
     const RoutingArgs& args, const FlatArgs& list, uint32_t padding, uint32_t worker, uint32_t arena) {
   const Team team(args, worker);
   if (team.number >= args.num_teams) {
     return;
   }
-  const RoutingRoom room = routing_room(args.team_rows, args.slice, kIdSize, kWeightSize);
-  const uint32_t slice_stride = slice_bytes(args.team_rows, args.slice, kWeightSize);
+  const uint32_t slice_stride = args.slice_stride;
   const uint32_t slices = align_up<uint32_t>(get_write_ptr(kSharedBuffer), kAlignment);
-  const uint32_t padding_page = arena + room.padding_page;
+  const uint32_t padding_page = arena + args.room.padding_page;
 
-  SliceSorter<kIdSize, kWeightSize> sorter(args, team, arena + room.choices, arena + room.found);
-  ListWriter<Element, kBytesBefore> writer(
-      args, team, list, slice_stride, arena + room.pieces, arena + room.counts, arena + room.round_counts);
+  SliceSorter<kIdSize, kWeightSize> sorter(args, team, arena + args.room.choices, arena + args.room.found);
+  ListWriter<Element, kRecordWord> writer(
+      args,
+      team,
+      list,
+      slice_stride,
+      arena + args.room.pieces,
+      arena + args.room.counts,
+      arena + args.room.round_counts);
 
   Fault fault;
   for (uint32_t round = 0; round < args.num_rounds; ++round) {
@@ -326,9 +328,10 @@ void kernel_main() {
     constexpr uint32_t kWeightSize = decltype(weight_size)::value;
     const auto& args = common_args<RoutingArgs>();
     if (get_compile_time_arg_val(kProcessor) == 0) {
-      prepare_routing<kIdSize, kWeightSize, uint32_t, 0>(args, args.tokens, moe::kPaddingToken, worker, arena);
+      prepare_routing<kIdSize, kWeightSize, uint32_t, kRecordToken>(
+          args, args.tokens, moe::kPaddingToken, worker, arena);
     } else {
-      prepare_routing<kIdSize, kWeightSize, Bits<kWeightSize>, sizeof(uint32_t)>(args, args.weights, 0, worker, arena);
+      prepare_routing<kIdSize, kWeightSize, Bits<kWeightSize>, kRecordWeight>(args, args.weights, 0, worker, arena);
     }
   });
 }

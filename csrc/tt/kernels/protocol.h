@@ -82,40 +82,6 @@ struct MappingArgs {
   uint32_t block_pages;  // pages that it builds at a time
 };
 
-// The rows of the experts [first_expert, first_expert + num_rows) are divided into blocks, each of them the work of a
-// team of cores. In a round, each worker of a team takes a slice of the choices.
-struct RoutingArgs {
-  ChoicesArgs choices;
-  FaultArgs faults;
-  FlatArgs counts;
-  FlatArgs tokens;
-  FlatArgs weights;
-  uint32_t first_expert;
-  uint32_t num_rows;
-  uint32_t num_teams;
-  uint32_t team_rows;  // of a block; the last one may have fewer
-  uint32_t team_cores;
-  uint32_t slice;
-  uint32_t num_rounds;
-};
-
-// After them comes a word for every core of the launch: its NoC coordinates, as x << 16 | y.
-inline constexpr uint32_t kRoutingCoordinates = sizeof(RoutingArgs) / sizeof(uint32_t);
-
-// Semaphores of a routing launch.
-enum RoutingSemaphore : uint32_t {
-  kSent,  // on every core: slices that have come to it, in all rounds
-  kNumRoutingSemaphores,
-};
-
-// tt-metal's limit of run-time arguments, of a core and common ones together.
-inline constexpr uint32_t kMaxRuntimeArgs = 341;
-static_assert(kNumRuntimeArgs + sizeof(MappingArgs) / sizeof(uint32_t) <= kMaxRuntimeArgs, "tt-metal's limit");
-
-// Of any chip.
-inline constexpr uint32_t kMaxCores = 256;
-static_assert(kNumRuntimeArgs + kRoutingCoordinates + kMaxCores <= kMaxRuntimeArgs, "tt-metal's limit");
-
 // L1. What arrives from DRAM needs kAlignment more than its bytes, for its place modulo kAlignment.
 
 constexpr uint32_t elements_room(uint32_t count, uint32_t bytes) {
@@ -126,17 +92,24 @@ constexpr uint32_t choices_room(uint32_t count, uint32_t id_bytes, uint32_t weig
   return elements_room(count, id_bytes) + elements_room(count, weight_bytes);
 }
 
-// A slice's choices for a block, sorted by row: where each row's begin, and where the last one's end; their tokens;
-// their weights. Each core of the team has a copy at the same address, in the circular buffer that its workers share.
+// A slice's choices for a block: where the records of each row begin, and where the last row's end, and then the
+// records, sorted by row. Each core of the team has a copy at the same address, in the circular buffer that its workers
+// share.
 inline constexpr uint32_t kSharedBuffer = kProcessors;
+
+enum RecordWord : uint32_t {
+  kRecordToken,
+  kRecordWeight,  // in the low bits
+  kRecordWords,
+};
+inline constexpr uint32_t kRecordBytes = kRecordWords * sizeof(uint32_t);
 
 constexpr uint32_t slice_table_bytes(uint32_t num_rows) {
   return (num_rows + 1) * static_cast<uint32_t>(sizeof(uint32_t));
 }
 
-constexpr uint32_t slice_bytes(uint32_t num_rows, uint32_t slice, uint32_t weight_bytes) {
-  const uint32_t token_bytes = sizeof(uint32_t);
-  return align_up<uint32_t>(slice_table_bytes(num_rows) + slice * (token_bytes + weight_bytes), kAlignment);
+constexpr uint32_t slice_bytes(uint32_t num_rows, uint32_t slice) {
+  return align_up<uint32_t>(slice_table_bytes(num_rows) + slice * kRecordBytes, kAlignment);
 }
 
 // While a round's slices are written to the rows, those of the next one arrive.
@@ -167,5 +140,41 @@ constexpr RoutingRoom routing_room(uint32_t num_rows, uint32_t slice, uint32_t i
   room.end = room.round_counts + elements_room(num_rows, sizeof(uint32_t));
   return room;
 }
+
+// The rows of the experts [first_expert, first_expert + num_rows) are divided into blocks, each of them the work of a
+// team of cores. In a round, each worker of a team takes a slice of the choices.
+struct RoutingArgs {
+  ChoicesArgs choices;
+  FaultArgs faults;
+  FlatArgs counts;
+  FlatArgs tokens;
+  FlatArgs weights;
+  uint32_t first_expert;
+  uint32_t num_rows;
+  uint32_t num_teams;
+  uint32_t team_rows;  // of a block; the last one may have fewer
+  uint32_t team_cores;
+  uint32_t slice;
+  uint32_t slice_stride;  // bytes from one to the next in L1
+  uint32_t num_rounds;
+  RoutingRoom room;
+};
+
+// After them comes a word for every core of the launch: its NoC coordinates, as x << 16 | y.
+inline constexpr uint32_t kRoutingCoordinates = sizeof(RoutingArgs) / sizeof(uint32_t);
+
+// Semaphores of a routing launch.
+enum RoutingSemaphore : uint32_t {
+  kSent,  // on every core: slices that have come to it, in all rounds
+  kNumRoutingSemaphores,
+};
+
+// tt-metal's limit of run-time arguments, of a core and common ones together.
+inline constexpr uint32_t kMaxRuntimeArgs = 341;
+static_assert(kNumRuntimeArgs + sizeof(MappingArgs) / sizeof(uint32_t) <= kMaxRuntimeArgs, "tt-metal's limit");
+
+// Of any chip.
+inline constexpr uint32_t kMaxCores = 256;
+static_assert(kNumRuntimeArgs + kRoutingCoordinates + kMaxCores <= kMaxRuntimeArgs, "tt-metal's limit");
 
 }  // namespace moe::tt

@@ -213,7 +213,9 @@ void Launcher::prepare_routing(
         .team_rows = plan.team_rows,
         .team_cores = plan.team_cores,
         .slice = plan.slice,
-        .num_rounds = plan.num_rounds};
+        .slice_stride = slice_bytes(plan.team_rows, plan.slice),
+        .num_rounds = plan.num_rounds,
+        .room = routing_room(plan.team_rows, plan.slice, choices.id_bytes, choices.weight_bytes)};
     const uint32_t num_cores = whole_rows(device_.properties(), plan.num_teams * plan.team_cores);
     std::vector<uint32_t> common_args(words(args).begin(), words(args).end());
     common_args.insert(common_args.end(), coordinates_.begin(), coordinates_.begin() + num_cores);

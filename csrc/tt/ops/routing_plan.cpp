@@ -19,12 +19,11 @@ RoutingPlan divide(const RoutingProblem& problem, const RoutingLimits& limits, u
   // As many choices as there is room for in both L1 regions, each of whose parts may be rounded up.
   const uint32_t own = routing_room(team_rows, 0, problem.id_bytes, problem.weight_bytes).end + 3 * kAlignment;
   const uint32_t own_each = problem.id_bytes + problem.weight_bytes + sizeof(uint32_t);
-  const uint32_t shared = slice_bytes(team_rows, 0, problem.weight_bytes) + kAlignment;
-  const uint32_t shared_each = problem.weight_bytes + sizeof(uint32_t);
+  const uint32_t shared = slice_bytes(team_rows, 0) + kAlignment;
   const uint32_t shared_limit = limits.shared_bytes / kSliceBuffers / members;
   const uint32_t most = std::min(
       own < limits.worker_bytes ? (limits.worker_bytes - own) / own_each : 0,
-      shared < shared_limit ? (shared_limit - shared) / shared_each : 0);
+      shared < shared_limit ? (shared_limit - shared) / kRecordBytes : 0);
   const uint32_t slice = std::min(ceil_divide(problem.num_choices, members), most);
   return {
       .num_teams = ceil_divide(problem.num_rows, team_rows),

@@ -2,9 +2,9 @@
 
 #include <charconv>
 #include <cstdint>
-#include <cstdlib>
-#include <string_view>
+#include <string>
 
+#include "tt/runtime/environment.h"
 #include "tt/runtime/runtime.h"
 #include "tt/runtime/text.h"
 
@@ -14,8 +14,7 @@ namespace moe::tt {
 // Others may use the rest, and a measurement sees what cores are worth. Throws DeviceError where it makes no sense.
 inline void limit_grid(DeviceProperties& properties) {
   constexpr const char* kVariable = "TORCH_TT_GRID";
-  const char* variable = std::getenv(kVariable);
-  const std::string_view value = variable == nullptr ? "" : variable;
+  const std::string value = environment(kVariable);
   if (value.empty()) {
     return;
   }

@@ -118,13 +118,8 @@ MetalProgram::MetalProgram(
         throw DeviceError(text("program '", name_, "'", subject, ": ", explain(error.what())));
       }
     };
-    metalium::Program program = metalium::CreateProgram();
-    about("", [&] {
-      check_cores(description.cores, {0, properties.num_cores()}, "the grid");
-      if (description.kernels.empty()) {
-        throw DeviceError("expected a kernel or more, got none");
-      }
-      check_l1(device, description.circular_buffers);
+    const auto without_kernels = [&] {
+      metalium::Program program = metalium::CreateProgram();
       const CoreRangeSet cores = core_ranges(description.cores, columns);
       for (const CircularBuffer& buffer : description.circular_buffers) {
         const auto index = static_cast<uint8_t>(buffer.index);
@@ -135,22 +130,31 @@ MetalProgram::MetalProgram(
       for (const uint32_t initial : description.semaphores) {
         metalium::CreateSemaphore(program, cores, initial);
       }
+      return program;
+    };
+    about("", [&] {
+      check_cores(description.cores, {0, properties.num_cores()}, "the grid");
+      if (description.kernels.empty()) {
+        throw DeviceError("expected a kernel or more, got none");
+      }
+      check_l1(device, description.circular_buffers);
     });
+    // Compiled now rather than at the first launch, so that a kernel that does not compile is known here; and each one
+    // alone at first: TT-Metalium compiles a program's kernels at once, and when it throws for one that fails, its
+    // threads go on with the others and with what was on its stack. The whole program then finds them compiled.
     for (const Kernel& kernel : description.kernels) {
       about(text(", kernel '", kernel.name, "'"), [&] {
-        kernels_.push_back(add_kernel(program, kernels, description, kernel, columns));
+        metalium::Program alone = without_kernels();
+        add_kernel(alone, kernels, description, kernel, columns);
+        metalium::detail::CompileProgram(&device, alone);
       });
     }
-    // Now rather than at the first launch, so that a kernel that does not compile is known here.
+    metalium::Program program = without_kernels();
     about("", [&] {
-      try {
-        metalium::detail::CompileProgram(&device, program);
-      } catch (...) {
-        // It throws when one kernel fails, while its threads still compile the others for this program. (They use what
-        // CompileProgram had on its stack, too: in TT-Metalium 0.73 the process may crash where both fail at once.)
-        new metalium::Program(std::move(program));
-        throw;
+      for (const Kernel& kernel : description.kernels) {
+        kernels_.push_back(add_kernel(program, kernels, description, kernel, columns));
       }
+      metalium::detail::CompileProgram(&device, program);
     });
     workload_ = std::make_unique<MeshWorkload>();
     workload_->add_program(MeshCoordinateRange(device.shape()), std::move(program));
