@@ -185,7 +185,8 @@ def test_nothing_runs_beside_the_operators(device, compiled):
     function(*arguments)
     counted = operators_run(function, *arguments)
     assert counted == operators_run(both, *arguments)
-    assert set(counted) == {MAPPING.name, ROUTING.name, "aten::empty"}
+    # On the CPU they take their memory without the dispatcher.
+    assert set(counted) - {"aten::empty"} == {MAPPING.name, ROUTING.name}
 
 
 def captured(function, *arguments):
