@@ -5,6 +5,7 @@
 // EXTENSION is torch_moe_ttnn's compiled extension, whose loading registers the operators. No Python code runs. See
 // aot_inductor.py, which builds this program and hands it a package.
 
+#include <exception>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -48,5 +49,8 @@ int main(int argc, char** argv) try {
   write(argv[4], package.run(read(argv[3])));
 } catch (const c10::Error& error) {
   std::cerr << error.what_without_backtrace() << '\n';
+  return 1;
+} catch (const std::exception& error) {
+  std::cerr << error.what() << '\n';  // of the package's own code, which has no c10::Error
   return 1;
 }

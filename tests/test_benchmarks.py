@@ -68,7 +68,7 @@ def test_clocks(benchmark):
     assert 0 < on_all[case] < on_one[case]
 
 
-def test_tables(benchmark, tmp_path):
+def test_tables(benchmark):
     """Of made-up clocks: a simulated chip is not everywhere."""
     cases = [*benchmark.GOALS]
     clocks = dict.fromkeys(cases, 1234)
@@ -77,7 +77,10 @@ def test_tables(benchmark, tmp_path):
     assert len(table) == 2 + len(cases)
     assert all("| 1,234 " in line and "| 1.00 " in line for line in table[2:])
     assert [line.rstrip(" |").split()[-1] for line in table[2:]].count("bytes") == 4
-    pytest.importorskip("matplotlib")
+
+
+def test_plot(benchmark, tmp_path):
+    pytest.importorskip("matplotlib", reason="it comes with the test extra")
     grown = {benchmark.Case(op, *shape): 10 for op in benchmark._OPERATORS for shape in benchmark._GROWTH["T"]}
     chip = benchmark.Launches("Simulated Wormhole", "wormhole_b0", [8, 9], [], 1)
     benchmark.plot(tmp_path / "plot.svg", chip, grown, {1: grown, 72: grown})

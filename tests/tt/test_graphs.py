@@ -137,6 +137,12 @@ def test_inductor_names_the_backend_for_a_factory(inductor):
         function(torch.ones(1))
 
 
+def test_inductor_names_the_backend_where_only_the_middle_is_on_tt(inductor):
+    function = torch.compile(lambda a: (a.to("tt") * 2).cpu())
+    with pytest.raises(RuntimeError, match=r'generates no code for tt: use .*backend="tt"'):
+        function(torch.ones(3))
+
+
 # PyTorch warns of a use of its own.
 @pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")
 def test_aot_inductor_names_the_backend(inductor):

@@ -3,7 +3,11 @@
 import torch
 from torch._dynamo.device_interface import DeviceInterface, register_interface_for_device
 from torch._dynamo.variables.ctx_manager import AcceleratorDeviceIndexVariable, register_device_context_manager
-from torch._inductor.codegen.common import register_backend_for_device
+from torch._inductor.codegen.common import (
+    DeviceOpOverrides,
+    register_backend_for_device,
+    register_device_op_overrides,
+)
 from torch._inductor.custom_graph_pass import CustomGraphModulePass
 
 from torch_moe_ttnn import tt
@@ -84,13 +88,24 @@ class _DeviceVariable(AcceleratorDeviceIndexVariable):
 
 
 class _RefuseGraphs(CustomGraphModulePass):
-    """Ends Inductor's compilation of a graph with tt tensors before it looks for a code generator that is not there."""
+    """Ends Inductor's compilation of a graph that takes or returns tt tensors, before it looks for a code generator."""
 
     def __call__(self, graph_module):
         _refuse()
 
     def uuid(self):
         return "torch_moe_ttnn: no code for tt"
+
+
+class _RefuseCode:
+    """Ends it where tt tensors are only inside the graph."""
+
+    supports_caching = False
+
+    @staticmethod
+    def create(*arguments):
+        """Do so, in place of a generator for the code around kernels."""
+        _refuse()
 
 
 def _refuse(*arguments):
@@ -103,7 +118,8 @@ def register() -> None:
     """Register the device with Dynamo, and Inductor's refusal."""
     register_interface_for_device("tt", TTInterface)
     register_device_context_manager(tt.device, _DeviceVariable)
-    register_backend_for_device("tt", _refuse, device_wrapper_codegen=None, device_custom_pass=_RefuseGraphs())
+    register_backend_for_device("tt", _refuse, _RefuseCode, _RefuseCode, _RefuseCode, _RefuseGraphs())
+    register_device_op_overrides("tt", DeviceOpOverrides())
     # Neither changes while a process runs, and Dynamo cannot look into them.
     for function in (tt.device_count, tt.is_available):
         torch.compiler.assume_constant_result(function)

@@ -1,6 +1,7 @@
 """Runs code once another module has been imported, and not before."""
 
 import sys
+import warnings
 from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
@@ -23,7 +24,11 @@ class _Finder(MetaPathFinder):
             execute(module)
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
-                self._function()
+                try:
+                    self._function()
+                except Exception as error:
+                    # The module is there, and others need it.
+                    warnings.warn(f"{self._function.__name__} failed after import {self._name}: {error}", stacklevel=2)
 
         spec.loader.exec_module = execute_and_call
         return spec

@@ -186,10 +186,11 @@ void Launcher::prepare_routing(
       .num_cores = device_.properties().num_cores(),
       .worker_bytes = routing_arena_bytes(),
       .shared_bytes = shared_arena_bytes()};
-  const uint32_t launch_rows = std::min(num_rows, limits.num_cores * kMaxTeamRows);
+  const uint32_t launch_rows = std::min(num_rows, limits.num_cores * kMaxCoreRows);
   const std::lock_guard lock(mutex_);
   const FaultArgs faults = new_call(op, choices);
-  for (uint32_t first = 0; first < num_rows; first += launch_rows) {
+  for (uint64_t next = 0; next < num_rows; next += launch_rows) {
+    const auto first = static_cast<uint32_t>(next);
     const uint32_t rows = std::min(launch_rows, num_rows - first);
     const auto from_first_row = [&](const Span& span, uint64_t row_bytes) {
       return flat({span.buffer, span.offset + first * row_bytes});

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "tt/kernels/protocol.h"
+#include "tt/runtime/runtime.h"
+#include "tt/runtime/text.h"
 
 namespace moe::tt {
 namespace {
@@ -65,6 +67,10 @@ RoutingPlan plan_routing(const RoutingProblem& problem, const RoutingLimits& lim
       best = plan;
       best_clocks = clocks;
     }
+  }
+  if (best.slice == 0) {
+    throw DeviceError(text(
+        "expected L1 for a choice or more, got ", limits.worker_bytes, " bytes a worker and ", limits.shared_bytes));
   }
   return best;
 }

@@ -6,13 +6,13 @@
 
 namespace moe::tt {
 
-// Rows of a team's block, at most: their tables must leave L1 to the choices.
-inline constexpr uint32_t kMaxTeamRows = 4096;
+// Rows of a launch for each core, at most: a team's tables must leave L1 to the choices.
+inline constexpr uint32_t kMaxCoreRows = 4096;
 
 struct RoutingProblem {
   uint32_t num_choices;  // T * K
   uint32_t num_experts;
-  uint32_t num_rows;  // padding rows among them; at most kMaxTeamRows for each core
+  uint32_t num_rows;  // padding rows among them; at most kMaxCoreRows for each core
   uint32_t id_bytes;
   uint32_t weight_bytes;
 };
@@ -31,6 +31,7 @@ struct RoutingPlan {
   uint32_t num_rounds;
 };
 
+// Throws DeviceError where L1 is too small.
 RoutingPlan plan_routing(const RoutingProblem& problem, const RoutingLimits& limits);
 
 }  // namespace moe::tt

@@ -13,6 +13,7 @@
 #include <torch/library.h>
 
 #include "tt/torch/allocator.h"
+#include "tt/torch/autocast.h"
 #include "tt/torch/copy.h"
 #include "tt/torch/factories.h"
 #include "tt/torch/fallback.h"
@@ -63,6 +64,9 @@ void register_kernels() {
   aten.impl("zero_", &zero_);
 
   implement("_", c10::DispatchKey::PrivateUse1).fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
+
+  implement("_", c10::DispatchKey::AutocastPrivateUse1).fallback(torch::CppFunction::makeFallthrough());
+  register_autocast(implement("aten", c10::DispatchKey::AutocastPrivateUse1));
 
   // The copy sees to these bits. Resolved before, its destination would be a temporary tensor, for its schema does not
   // say that it writes there.
