@@ -221,13 +221,11 @@ class ListWriter {
 
  private:
   static constexpr uint32_t kPieceRoom = elements_room(kPiece, sizeof(Element));
-  // Elements whose bytes a word counts, although a row of padding may have more.
-  static constexpr uint32_t kPaddingRun = 64 * 1024;
 
   FORCE_INLINE void write_padding(uint32_t begin, uint32_t end, uint32_t padding_page) const {
-    for (uint32_t count; begin < end; begin += count) {
-      count = min(end - begin, kPaddingRun);
-      list_.write_constant(list_.template element<sizeof(Element)>(begin), count * sizeof(Element), padding_page);
+    if (begin < end) {
+      list_.write_constant(
+          list_.template element<sizeof(Element)>(begin), (end - begin) * sizeof(Element), padding_page);
     }
   }
 

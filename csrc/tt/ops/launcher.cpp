@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -186,7 +187,9 @@ void Launcher::prepare_routing(
       .num_cores = device_.properties().num_cores(),
       .worker_bytes = routing_arena_bytes(),
       .shared_bytes = shared_arena_bytes()};
-  const uint32_t launch_rows = std::min(num_rows, limits.num_cores * kMaxCoreRows);
+  // A kernel counts the bytes of a run of padding, which may be all of a core's rows, in 32 bits.
+  const auto most_rows = static_cast<uint32_t>(std::numeric_limits<uint32_t>::max() / sizeof(uint32_t) / width);
+  const uint32_t launch_rows = std::min({num_rows, limits.num_cores * kMaxCoreRows, most_rows});
   const std::lock_guard lock(mutex_);
   const FaultArgs faults = new_call(op, choices);
   for (uint64_t next = 0; next < num_rows; next += launch_rows) {
