@@ -26,4 +26,16 @@ inline void check_cores(const Cores& cores, const Cores& available, const char* 
   }
 }
 
+// Throws DeviceError where a kernel leaves the program's cores, or has not run-time arguments for each of its own.
+inline void check_kernel(const Kernel& kernel, const Cores& program) {
+  check_cores(kernel.cores, program, "the program's");
+  if (kernel.runtime_args.size() != kernel.cores.count) {
+    throw DeviceError(text(
+        "expected run-time arguments for each of its ",
+        kernel.cores.count,
+        " cores, got them for ",
+        kernel.runtime_args.size()));
+  }
+}
+
 }  // namespace moe::tt

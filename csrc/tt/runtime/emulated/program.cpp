@@ -82,14 +82,7 @@ EmulatedProgram::EmulatedProgram(
   for (const Kernel& kernel : description_.kernels) {
     about(text("program '", description_.name, "', kernel '", kernel.name, "'"), [&] {
       KernelFunction function = find_kernel(kernel.name);
-      check_cores(kernel.cores, description_.cores, "the program's");
-      if (kernel.runtime_args.size() != kernel.cores.count) {
-        throw DeviceError(text(
-            "expected run-time arguments for each of its ",
-            kernel.cores.count,
-            " cores, got them for ",
-            kernel.runtime_args.size()));
-      }
+      check_kernel(kernel, description_.cores);
       for (uint32_t i = 0; i < kernel.cores.count; ++i) {
         uint32_t core = kernel.cores.first + i;
         check_runtime_args(description_.name, kernel.runtime_args[i].size(), 0);

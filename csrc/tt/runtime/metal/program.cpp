@@ -83,14 +83,7 @@ metalium::KernelHandle add_kernel(
     const ProgramDescription& description,
     const Kernel& kernel,
     uint32_t columns) {
-  check_cores(kernel.cores, description.cores, "the program's");
-  if (kernel.runtime_args.size() != kernel.cores.count) {
-    throw DeviceError(text(
-        "expected run-time arguments for each of its ",
-        kernel.cores.count,
-        " cores, got them for ",
-        kernel.runtime_args.size()));
-  }
+  check_kernel(kernel, description.cores);
   const auto handle = metalium::CreateKernel(
       program, source_of(folder, kernel).string(), core_ranges(kernel.cores, columns), data_movement(kernel));
   std::vector<CoreCoord> cores;
