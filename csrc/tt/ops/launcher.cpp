@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "layout/layout.h"
+#include "tt/ops/ceil_divide.h"
 #include "tt/ops/routing_plan.h"
 #include "tt/runtime/text.h"
 
@@ -22,10 +23,6 @@ constexpr uint32_t kReservedL1 = 200 * 1024;
 // Choices that a worker of prepare_mapping holds at a time, and bytes of pages that it builds at a time.
 constexpr uint32_t kMappingChunk = 4096;
 constexpr uint32_t kMappingBlock = 256 * 1024;
-
-uint32_t ceil_divide(uint64_t a, uint64_t b) {
-  return static_cast<uint32_t>((a + b - 1) / b);
-}
 
 uint32_t round_down(uint32_t value, uint32_t alignment) {
   return value / alignment * alignment;

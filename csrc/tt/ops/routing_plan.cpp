@@ -4,15 +4,12 @@
 #include <cmath>
 
 #include "tt/kernels/protocol.h"
+#include "tt/ops/ceil_divide.h"
 #include "tt/runtime/runtime.h"
 #include "tt/runtime/text.h"
 
 namespace moe::tt {
 namespace {
-
-uint32_t ceil_divide(uint32_t a, uint64_t b) {
-  return static_cast<uint32_t>((a + b - 1) / b);
-}
 
 // The plan with so many cores in a team; a slice of 0 means that their L1 is too small for it.
 RoutingPlan divide(const RoutingProblem& problem, const RoutingLimits& limits, uint32_t team_cores) {
