@@ -31,9 +31,9 @@ def sources():
 
 
 def device_code():
-    """Return what TT-Metalium compiles at run time, as paths within csrc: the kernels find layout.h by its place."""
-    kernels = (CSRC / "tt/kernels").iterdir()
-    return [kernel.relative_to(CSRC) for kernel in sorted(kernels)] + [Path("layout/layout.h")]
+    """Return what TT-Metalium compiles at run time, as paths within csrc: the kernels find the contract by its place."""
+    folders = (CSRC / "tt/kernels", CSRC / "contract")
+    return [file.relative_to(CSRC) for folder in folders for file in sorted(folder.glob("**/*.*"))]
 
 
 def write_build_info():

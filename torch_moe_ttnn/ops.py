@@ -51,7 +51,7 @@ def prepare_mapping(selected_experts: Tensor, routing_weights: Tensor, num_exper
         tensor([[0.2500, 0.0000, 0.7500],
                 [0.0000, 1.0000, 0.0000]])
 
-    Source: ``csrc/cpu/prepare_mapping.cpp``.
+    Source: ``csrc/ops/cpu/prepare_mapping.cpp``.
     """
     return torch.ops.moe.prepare_mapping.default(selected_experts, routing_weights, num_experts)
 
@@ -89,7 +89,7 @@ def prepare_routing(selected_experts: Tensor, routing_weights: Tensor, num_exper
         >>> routing.routed_token_weights[2].tolist()
         [0.75, 1.0, 0.0, 0.0]
 
-    Source: ``csrc/cpu/prepare_routing.cpp``.
+    Source: ``csrc/ops/cpu/prepare_routing.cpp``.
     """
     # Unpacked by name, for torch.fx cannot trace a star.
     num_routed_tokens, routed_tokens, routed_token_weights = torch.ops.moe.prepare_routing.default(

@@ -9,6 +9,7 @@
 namespace testing {
 
 using namespace moe::tt;
+using namespace moe::tt::runtime;
 
 Environment::Environment(const char* name, const char* value) : name_(name) {
   setenv(name, value, 1);
@@ -23,7 +24,7 @@ std::unique_ptr<Device> open_wormhole() {
 }
 
 std::unique_ptr<Device> open_blackhole() {
-  Environment environment("TORCH_TT_EMULATED_ARCH", "blackhole");
+  Environment get_env("TORCH_TT_EMULATED_ARCH", "blackhole");
   return make_emulated_runtime()->open(0);
 }
 

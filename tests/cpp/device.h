@@ -23,37 +23,38 @@ class Environment {
   const char* name_;
 };
 
-std::unique_ptr<moe::tt::Device> open_wormhole();
-std::unique_ptr<moe::tt::Device> open_blackhole();
+std::unique_ptr<moe::tt::runtime::Device> open_wormhole();
+std::unique_ptr<moe::tt::runtime::Device> open_blackhole();
 
 // A kernel with the same run-time arguments on each of its cores.
-moe::tt::Kernel kernel(
+moe::tt::runtime::Kernel kernel(
     const std::string& name,
     std::vector<uint32_t> args = {},
-    moe::tt::Cores cores = {0, 1},
-    moe::tt::Processor processor = moe::tt::Processor::kRiscv0);
+    moe::tt::runtime::Cores cores = {0, 1},
+    moe::tt::runtime::Processor processor = moe::tt::runtime::Processor::kRiscv0);
 
 // Builds, launches and waits.
 void launch(
-    moe::tt::Device& device,
-    const moe::tt::ProgramDescription& description,
-    const std::vector<std::shared_ptr<moe::tt::Buffer>>& buffers = {},
+    moe::tt::runtime::Device& device,
+    const moe::tt::runtime::ProgramDescription& description,
+    const std::vector<std::shared_ptr<moe::tt::runtime::Buffer>>& buffers = {},
     const std::vector<uint32_t>& common_args = {});
 
 // The message of the DeviceError that building or launching ends in; empty if it ends well.
 std::string failure_of(
-    moe::tt::Device& device,
-    const moe::tt::ProgramDescription& description,
-    const std::vector<std::shared_ptr<moe::tt::Buffer>>& buffers = {},
+    moe::tt::runtime::Device& device,
+    const moe::tt::runtime::ProgramDescription& description,
+    const std::vector<std::shared_ptr<moe::tt::runtime::Buffer>>& buffers = {},
     const std::vector<uint32_t>& common_args = {});
 
 // A buffer of words.
-std::shared_ptr<moe::tt::Buffer> to_device(
-    moe::tt::Device& device, const std::vector<uint32_t>& words, uint32_t page_size);
-std::vector<uint32_t> to_host(moe::tt::Device& device, const std::shared_ptr<moe::tt::Buffer>& buffer);
+std::shared_ptr<moe::tt::runtime::Buffer> to_device(
+    moe::tt::runtime::Device& device, const std::vector<uint32_t>& words, uint32_t page_size);
+std::vector<uint32_t> to_host(
+    moe::tt::runtime::Device& device, const std::shared_ptr<moe::tt::runtime::Buffer>& buffer);
 
 // What kernels find as compile-time arguments of a TensorAccessor, for each buffer.
-std::vector<uint32_t> accessor_args(const std::vector<std::shared_ptr<moe::tt::Buffer>>& buffers);
+std::vector<uint32_t> accessor_args(const std::vector<std::shared_ptr<moe::tt::runtime::Buffer>>& buffers);
 
 std::vector<uint32_t> iota(uint32_t count, uint32_t first = 0);
 

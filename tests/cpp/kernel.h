@@ -5,7 +5,7 @@
 #include "api/dataflow/dataflow_api.h"
 #include "tt/runtime/emulated/registry.h"
 
-#define TEST_KERNEL(name)                                                                 \
-  static void name();                                                                     \
-  static const ::moe::tt::emulated::KernelRegistration registration_##name(#name, &name); \
+#define TEST_KERNEL(name)                                                                          \
+  static void name();                                                                              \
+  static const ::moe::tt::runtime::emulated::KernelRegistration registration_##name(#name, &name); \
   static void name()

@@ -7,6 +7,7 @@
 #include "testing.h"
 
 using namespace moe::tt;
+using namespace moe::tt::runtime;
 using namespace testing;
 
 TEST(a_deadlock_is_reported_with_who_waits_for_what) {

@@ -5,7 +5,7 @@
 #include "testing.h"
 #include "tt/runtime/metal/errors.h"
 
-using moe::tt::metal::explain;
+using moe::tt::runtime::metal::explain;
 
 TEST(an_error_of_tt_metalium_loses_its_place_and_its_backtrace) {
   CHECK_EQ(

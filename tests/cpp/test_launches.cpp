@@ -11,6 +11,7 @@
 #include "testing.h"
 
 using namespace moe::tt;
+using namespace moe::tt::runtime;
 using namespace testing;
 
 namespace {

@@ -11,6 +11,7 @@
 #include "testing.h"
 
 using namespace moe::tt;
+using namespace moe::tt::runtime;
 using namespace testing;
 
 TEST(wormhole_is_the_default) {
@@ -50,28 +51,28 @@ TEST(blackhole_by_choice) {
 
 TEST(environment_is_checked) {
   {
-    Environment environment("TORCH_TT_EMULATED_ARCH", "grayskull");
+    Environment get_env("TORCH_TT_EMULATED_ARCH", "grayskull");
     CHECK_THROWS(
         DeviceError,
         make_emulated_runtime(),
         "TORCH_TT_EMULATED_ARCH: expected 'wormhole_b0' or 'blackhole', got 'grayskull'; correct it or unset it");
   }
   {
-    Environment environment("TORCH_TT_EMULATED_DEVICES", "0");
+    Environment get_env("TORCH_TT_EMULATED_DEVICES", "0");
     CHECK_THROWS(
         DeviceError,
         make_emulated_runtime(),
         "TORCH_TT_EMULATED_DEVICES: expected a number of devices from 1 to 64, got '0'; correct it or unset it");
   }
   {
-    Environment environment("TORCH_TT_EMULATED_DRAM_SIZE", "1GB");
+    Environment get_env("TORCH_TT_EMULATED_DRAM_SIZE", "1GB");
     CHECK_THROWS(
         DeviceError,
         make_emulated_runtime(),
         "TORCH_TT_EMULATED_DRAM_SIZE: expected a number of bytes from 768 to 12884901888, got '1GB'; correct it or "
         "unset it");
   }
-  Environment environment("TORCH_TT_EMULATED_DEVICES", "3");
+  Environment get_env("TORCH_TT_EMULATED_DEVICES", "3");
   auto runtime = make_emulated_runtime();
   CHECK_EQ(runtime->device_count(), 3u);
   runtime->open(2);
@@ -121,7 +122,7 @@ TEST(byte_ranges_cross_pages_and_banks) {
 }
 
 TEST(out_of_memory_gives_the_amounts) {
-  Environment environment("TORCH_TT_EMULATED_DRAM_SIZE", "1000000");
+  Environment get_env("TORCH_TT_EMULATED_DRAM_SIZE", "1000000");
   auto device = make_emulated_runtime()->open(0);
   CHECK_EQ(device->properties().dram_size, 999936u);
   auto kept = device->allocate(12 * 32768, 32768);
@@ -154,7 +155,7 @@ TEST(new_memory_holds_no_zeros) {
 }
 
 TEST(devices_do_not_mix) {
-  Environment environment("TORCH_TT_EMULATED_DEVICES", "2");
+  Environment get_env("TORCH_TT_EMULATED_DEVICES", "2");
   auto runtime = make_emulated_runtime();
   auto first = runtime->open(0);
   auto second = runtime->open(1);

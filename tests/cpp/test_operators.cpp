@@ -9,13 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "contract/layout.h"
 #include "device.h"
-#include "layout/layout.h"
 #include "testing.h"
-#include "tt/ops/launcher.h"
+#include "tt/launch/launcher.h"
 
 using namespace moe;
 using namespace moe::tt;
+using namespace moe::tt::kernels;
+using namespace moe::tt::launch;
+using namespace moe::tt::runtime;
 using namespace testing;
 
 namespace {

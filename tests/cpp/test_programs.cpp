@@ -10,9 +10,10 @@
 
 #include "device.h"
 #include "testing.h"
-#include "tt/runtime/text.h"
+#include "tt/support/str.h"
 
 using namespace moe::tt;
+using namespace moe::tt::runtime;
 using namespace testing;
 
 namespace {
@@ -111,8 +112,8 @@ TEST(runtime_arguments_keep_their_limit) {
 }
 
 TEST(kernels_are_listed_where_a_file_is_named) {
-  const std::filesystem::path file = std::filesystem::temp_directory_path() / text("kernels.", getpid());
-  Environment environment("TORCH_TT_EMULATED_KERNELS", file.c_str());
+  const std::filesystem::path file = std::filesystem::temp_directory_path() / str("kernels.", getpid());
+  Environment get_env("TORCH_TT_EMULATED_KERNELS", file.c_str());
   Kernel first = kernel("nothing");
   Kernel second = kernel("nothing", {}, {0, 1}, Processor::kRiscv1);
   second.compile_args = {4, 0};
@@ -124,7 +125,7 @@ TEST(kernels_are_listed_where_a_file_is_named) {
 }
 
 TEST(a_list_of_kernels_that_cannot_be_written) {
-  Environment environment("TORCH_TT_EMULATED_KERNELS", "/no/such/folder/kernels");
+  Environment get_env("TORCH_TT_EMULATED_KERNELS", "/no/such/folder/kernels");
   CHECK_EQ(
       refusal({"p", {}, {}, {}, {kernel("nothing")}}),
       std::string("TORCH_TT_EMULATED_KERNELS: cannot write to '/no/such/folder/kernels'; correct it or unset it"));

@@ -11,7 +11,7 @@
 
 #include <umd/device/utils/lock_manager.hpp>
 
-#include "tt/runtime/metal/in_use.h"
+#include "tt/runtime/metal/chip_lock.h"
 #include "tt/runtime/runtime.h"
 
 namespace {

@@ -88,7 +88,7 @@ def test_a_kernel_that_does_not_compile(tmp_path):
     package = tmp_path / "torch_moe_ttnn"
     shutil.copytree(PACKAGE, package)
     shutil.copy(CHECKOUT / "_torch_moe_ttnn_autoload.py", tmp_path)
-    for folder in ("tt/kernels", "layout"):
+    for folder in ("tt/kernels", "contract"):
         shutil.copytree(CHECKOUT / "csrc" / folder, package / "csrc" / folder)
     kernel = package / "csrc/tt/kernels/prepare_mapping.cpp"
     kernel.write_text(kernel.read_text() + "int broken = no_such_name;\n")

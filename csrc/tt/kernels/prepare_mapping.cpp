@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-#include "choices.h"
-#include "memory.h"
-#include "protocol.h"
+#include "common/choice_reader.h"
+#include "common/dram_range.h"
+#include "common/protocol.h"
 
 namespace moe::tt::kernels {
 namespace {

@@ -11,9 +11,9 @@
 
 #include <cstdint>
 
-#include "choices.h"
-#include "memory.h"
-#include "protocol.h"
+#include "common/choice_reader.h"
+#include "common/dram_range.h"
+#include "common/protocol.h"
 
 namespace moe::tt::kernels {
 namespace {
@@ -130,7 +130,7 @@ class SliceSorter {
  private:
   // Every team reads the slice, and looks for ids out of range in a part of it.
   void check(Fault& fault) const {
-    const uint32_t part = ceil_divide(count_, args_.num_teams);
+    const uint32_t part = div_up(count_, args_.num_teams);
     for (uint32_t i = team_.number * part, end = min(i + part, count_); i < end; ++i) {
       choices_.visit_id(i, [](uint32_t) {}, [&](uint32_t low, uint32_t high) { fault.record(first_ + i, low, high); });
     }
@@ -180,7 +180,7 @@ class ListWriter {
         end += *l1_pointer<uint32_t>(slice);
       }
       round_counts_[row] = end - begin;
-      num_pieces += ceil_divide(end - begin, kPiece);
+      num_pieces += div_up(end - begin, kPiece);
       begin = end;
     }
     const Share share(num_pieces, team_.core, team_.num_cores);

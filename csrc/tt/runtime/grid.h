@@ -4,17 +4,17 @@
 #include <cstdint>
 #include <string>
 
-#include "tt/runtime/environment.h"
 #include "tt/runtime/runtime.h"
-#include "tt/runtime/text.h"
+#include "tt/support/get_env.h"
+#include "tt/support/str.h"
 
-namespace moe::tt {
+namespace moe::tt::runtime {
 
 // Leaves a device those of its cores that TORCH_TT_GRID says, such as "8x4": so many columns and rows from core 0 on.
 // Others may use the rest, and a measurement sees what cores are worth. Throws DeviceError where it makes no sense.
 inline void limit_grid(DeviceProperties& properties) {
   constexpr const char* kVariable = "TORCH_TT_GRID";
-  const std::string value = environment(kVariable);
+  const std::string value = get_env(kVariable);
   if (value.empty()) {
     return;
   }
@@ -27,18 +27,18 @@ inline void limit_grid(DeviceProperties& properties) {
   }
   const bool inside = columns >= 1 && columns <= properties.grid_x && rows >= 1 && rows <= properties.grid_y;
   if (parsed.ec != std::errc() || parsed.ptr != end || !inside) {
-    throw DeviceError(text(
-        kVariable,
-        ": expected columns and rows of worker cores from 1x1 to ",
-        properties.grid_x,
-        "x",
-        properties.grid_y,
-        ", got '",
-        value,
-        "'; correct it or unset it"));
+    throw DeviceError(
+        str(kVariable,
+            ": expected columns and rows of worker cores from 1x1 to ",
+            properties.grid_x,
+            "x",
+            properties.grid_y,
+            ", got '",
+            value,
+            "'; correct it or unset it"));
   }
   properties.grid_x = columns;
   properties.grid_y = rows;
 }
 
-}  // namespace moe::tt
+}  // namespace moe::tt::runtime

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include "tt/runtime/runtime.h"
-#include "tt/runtime/text.h"
+#include "tt/support/str.h"
 
-namespace moe::tt {
+namespace moe::tt::runtime {
 
 // The process that opened a device. A child of fork() has a copy of the device's memory but none of its threads, and
 // perhaps a mutex that one of them held: there a device may neither be used nor taken apart.
@@ -18,12 +18,12 @@ class Process {
 
   void require_current() const {
     if (!is_current()) {
-      throw DeviceError(text(
-          "a Tenstorrent device cannot be used after fork(): process ",
-          id_,
-          " opened it, this is process ",
-          getpid(),
-          "; open devices only in the child, or start it with the 'spawn' method"));
+      throw DeviceError(
+          str("a Tenstorrent device cannot be used after fork(): process ",
+              id_,
+              " opened it, this is process ",
+              getpid(),
+              "; open devices only in the child, or start it with the 'spawn' method"));
     }
   }
 
@@ -31,4 +31,4 @@ class Process {
   pid_t id_ = getpid();
 };
 
-}  // namespace moe::tt
+}  // namespace moe::tt::runtime

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace moe::tt {
+namespace moe::tt::runtime {
 
 // A device, its queue or a kernel on it failed. Asynchronous failures are thrown by the next call that waits.
 class DeviceError : public std::runtime_error {
@@ -172,4 +172,4 @@ class Runtime {
 // devices from TORCH_TT_EMULATED_DEVICES; throws DeviceError where one of them makes no sense.
 std::unique_ptr<Runtime> make_emulated_runtime();
 
-}  // namespace moe::tt
+}  // namespace moe::tt::runtime

@@ -5,9 +5,9 @@
 
 #include "api/tensor/tensor_accessor_args.h"
 #include "tt/runtime/check_range.h"
-#include "tt/runtime/text.h"
+#include "tt/support/str.h"
 
-namespace moe::tt::emulated {
+namespace moe::tt::runtime::emulated {
 
 EmulatedDevice::EmulatedDevice(Chip chip, uint32_t index)
     : chip_(std::move(chip)),
@@ -44,7 +44,7 @@ void EmulatedDevice::read(const std::shared_ptr<Buffer>& buffer, uint64_t offset
 
 std::pair<uint32_t, uint32_t> EmulatedDevice::noc_coordinates(uint32_t core) const {
   if (core >= chip_.properties.num_cores()) {
-    throw DeviceError(text(
+    throw DeviceError(str(
         "noc_coordinates: expected a core below ", chip_.properties.num_cores(), ", the size of the grid, got ", core));
   }
   auto [x, y] = chip_.noc(core);
@@ -67,7 +67,7 @@ void EmulatedDevice::launch(
   Queue& queue = this->queue();
   auto own_program = std::dynamic_pointer_cast<EmulatedProgram>(program);
   if (!own_program || own_program->device() != dram_.get()) {
-    throw DeviceError(text("expected a program of emulated device ", index_, ", got one of another device"));
+    throw DeviceError(str("expected a program of emulated device ", index_, ", got one of another device"));
   }
   check_runtime_args(own_program->description().name, own_program->max_runtime_args(), common_args.size());
   std::vector<std::shared_ptr<DramBuffer>> own_buffers;
@@ -103,7 +103,7 @@ void EmulatedDevice::close() noexcept {
 Queue& EmulatedDevice::queue() const {
   process_.require_current();
   if (!queue_) {
-    throw DeviceError(text("emulated device ", index_, " is closed; nothing of it can be used any more"));
+    throw DeviceError(str("emulated device ", index_, " is closed; nothing of it can be used any more"));
   }
   return *queue_;
 }
@@ -111,7 +111,7 @@ Queue& EmulatedDevice::queue() const {
 std::shared_ptr<DramBuffer> EmulatedDevice::own(const std::shared_ptr<Buffer>& buffer) const {
   auto own = std::dynamic_pointer_cast<DramBuffer>(buffer);
   if (!own || own->dram() != dram_.get()) {
-    throw DeviceError(text("expected a buffer of emulated device ", index_, ", got one of another device"));
+    throw DeviceError(str("expected a buffer of emulated device ", index_, ", got one of another device"));
   }
   return own;
 }
@@ -123,4 +123,4 @@ std::shared_ptr<DramBuffer> EmulatedDevice::own(
   return own;
 }
 
-}  // namespace moe::tt::emulated
+}  // namespace moe::tt::runtime::emulated

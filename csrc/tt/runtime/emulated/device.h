@@ -4,15 +4,15 @@
 #include <memory>
 #include <string>
 
-#include "tt/runtime/emulated/chip.h"
-#include "tt/runtime/emulated/dram.h"
-#include "tt/runtime/emulated/engine.h"
-#include "tt/runtime/emulated/queue.h"
-#include "tt/runtime/emulated/traffic.h"
+#include "tt/runtime/emulated/chip/chip.h"
+#include "tt/runtime/emulated/chip/dram.h"
+#include "tt/runtime/emulated/execution/command_queue.h"
+#include "tt/runtime/emulated/execution/program_runner.h"
+#include "tt/runtime/emulated/execution/traffic.h"
 #include "tt/runtime/process.h"
 #include "tt/runtime/runtime.h"
 
-namespace moe::tt::emulated {
+namespace moe::tt::runtime::emulated {
 
 class EmulatedDevice : public Device {
  public:
@@ -61,4 +61,4 @@ class EmulatedDevice : public Device {
   std::atomic<uint64_t> num_launches_ = 0;
 };
 
-}  // namespace moe::tt::emulated
+}  // namespace moe::tt::runtime::emulated

@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "tt/runtime/check_cores.h"
-#include "tt/runtime/environment.h"
-#include "tt/runtime/text.h"
+#include "tt/support/get_env.h"
+#include "tt/support/str.h"
 
-namespace moe::tt::emulated {
+namespace moe::tt::runtime::emulated {
 
 namespace {
 
@@ -21,14 +21,14 @@ auto about(const std::string& subject, const Check& check) {
   try {
     return check();
   } catch (const DeviceError& error) {
-    throw DeviceError(text(subject, ": ", error.what()));
+    throw DeviceError(str(subject, ": ", error.what()));
   }
 }
 
 // For who compiles the kernels in advance.
 void list_kernels(const ProgramDescription& description) {
   constexpr const char* kVariable = "TORCH_TT_EMULATED_KERNELS";
-  const std::string file = environment(kVariable);
+  const std::string file = get_env(kVariable);
   if (file.empty()) {
     return;
   }
@@ -41,7 +41,7 @@ void list_kernels(const ProgramDescription& description) {
     list << '\n';
   }
   if (!list.flush()) {
-    throw DeviceError(text(kVariable, ": cannot write to '", file, "'; correct it or unset it"));
+    throw DeviceError(str(kVariable, ": cannot write to '", file, "'; correct it or unset it"));
   }
 }
 
@@ -53,16 +53,16 @@ const char* name_of(Processor processor) {
 
 void check_runtime_args(const std::string& program, uint64_t own, uint64_t common) {
   if (own + common > kMaxRuntimeArgs) {
-    throw DeviceError(text(
-        "program '",
-        program,
-        "': expected at most ",
-        kMaxRuntimeArgs,
-        " run-time arguments for a kernel, got ",
-        own,
-        " of its own and ",
-        common,
-        " common ones"));
+    throw DeviceError(
+        str("program '",
+            program,
+            "': expected at most ",
+            kMaxRuntimeArgs,
+            " run-time arguments for a kernel, got ",
+            own,
+            " of its own and ",
+            common,
+            " common ones"));
   }
 }
 
@@ -70,8 +70,8 @@ EmulatedProgram::EmulatedProgram(
     const Chip& chip, std::shared_ptr<const void> device, const ProgramDescription& description)
     : device_(std::move(device)),
       description_(description),
-      layout_(about(text("program '", description.name, "'"), [&] { return L1Layout(chip, description); })) {
-  about(text("program '", description_.name, "'"), [&] {
+      layout_(about(str("program '", description.name, "'"), [&] { return L1Layout(chip, description); })) {
+  about(str("program '", description_.name, "'"), [&] {
     check_cores(description_.cores, {0, chip.properties.num_cores()}, "the grid");
     if (description_.kernels.empty()) {
       throw DeviceError("expected a kernel or more, got none");
@@ -80,7 +80,7 @@ EmulatedProgram::EmulatedProgram(
 
   std::map<std::tuple<uint32_t, Processor>, Placement> placements;
   for (const Kernel& kernel : description_.kernels) {
-    about(text("program '", description_.name, "', kernel '", kernel.name, "'"), [&] {
+    about(str("program '", description_.name, "', kernel '", kernel.name, "'"), [&] {
       KernelFunction function = find_kernel(kernel.name);
       check_kernel(kernel, description_.cores);
       for (uint32_t i = 0; i < kernel.cores.count; ++i) {
@@ -91,16 +91,16 @@ EmulatedProgram::EmulatedProgram(
         auto [other, is_free] = placements.emplace(std::tuple(core, kernel.processor), placement);
         if (!is_free) {
           auto [x, y] = chip.logical(core);
-          throw DeviceError(text(
-              "expected one kernel for ",
-              name_of(kernel.processor),
-              " of core (",
-              x,
-              ", ",
-              y,
-              "), which runs '",
-              other->second.kernel->name,
-              "' already"));
+          throw DeviceError(
+              str("expected one kernel for ",
+                  name_of(kernel.processor),
+                  " of core (",
+                  x,
+                  ", ",
+                  y,
+                  "), which runs '",
+                  other->second.kernel->name,
+                  "' already"));
         }
       }
     });
@@ -111,4 +111,4 @@ EmulatedProgram::EmulatedProgram(
   list_kernels(description_);
 }
 
-}  // namespace moe::tt::emulated
+}  // namespace moe::tt::runtime::emulated

@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "tt/runtime/emulated/chip.h"
-#include "tt/runtime/emulated/l1_layout.h"
+#include "tt/runtime/emulated/chip/chip.h"
+#include "tt/runtime/emulated/chip/l1_layout.h"
 #include "tt/runtime/emulated/registry.h"
 #include "tt/runtime/runtime.h"
 
-namespace moe::tt::emulated {
+namespace moe::tt::runtime::emulated {
 
 // A description that was checked, with its kernels found and its L1 laid out.
 class EmulatedProgram : public Program {
@@ -58,4 +58,4 @@ const char* name_of(Processor processor);
 // Throws where a kernel would have more run-time arguments than a chip has room for.
 void check_runtime_args(const std::string& program, uint64_t own, uint64_t common);
 
-}  // namespace moe::tt::emulated
+}  // namespace moe::tt::runtime::emulated

@@ -15,4 +15,4 @@
 static void kernel_main();
 
 #define MOE_TT_REGISTER_KERNEL(name) \
-  static const ::moe::tt::emulated::KernelRegistration kernel_registration(#name, &kernel_main)
+  static const ::moe::tt::runtime::emulated::KernelRegistration kernel_registration(#name, &kernel_main)

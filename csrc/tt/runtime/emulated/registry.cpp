@@ -3,9 +3,9 @@
 #include <map>
 
 #include "tt/runtime/runtime.h"
-#include "tt/runtime/text.h"
+#include "tt/support/str.h"
 
-namespace moe::tt::emulated {
+namespace moe::tt::runtime::emulated {
 
 namespace {
 
@@ -24,20 +24,20 @@ KernelFunction find_kernel(const std::string& name) {
   }
   std::string names;
   for (const auto& kernel : kernels()) {
-    names += text(names.empty() ? "" : ", ", kernel.first);
+    names += str(names.empty() ? "" : ", ", kernel.first);
   }
-  throw DeviceError(text(
-      "expected the name of a kernel that was built in (",
-      names.empty() ? "there is none" : names,
-      "), got '",
-      name,
-      "'"));
+  throw DeviceError(
+      str("expected the name of a kernel that was built in (",
+          names.empty() ? "there is none" : names,
+          "), got '",
+          name,
+          "'"));
 }
 
 KernelRegistration::KernelRegistration(const char* name, KernelFunction function) {
   if (!kernels().emplace(name, function).second) {
-    throw DeviceError(text("two kernels are registered as '", name, "'; give one another name"));
+    throw DeviceError(str("two kernels are registered as '", name, "'; give one another name"));
   }
 }
 
-}  // namespace moe::tt::emulated
+}  // namespace moe::tt::runtime::emulated

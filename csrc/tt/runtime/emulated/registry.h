@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace moe::tt::emulated {
+namespace moe::tt::runtime::emulated {
 
 using KernelFunction = void (*)();
 
@@ -15,4 +15,4 @@ class KernelRegistration {
   KernelRegistration(const char* name, KernelFunction function);
 };
 
-}  // namespace moe::tt::emulated
+}  // namespace moe::tt::runtime::emulated

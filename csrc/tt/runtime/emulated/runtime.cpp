@@ -1,12 +1,12 @@
 #include <memory>
 #include <utility>
 
-#include "tt/runtime/emulated/chip.h"
+#include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/device.h"
 #include "tt/runtime/runtime.h"
-#include "tt/runtime/text.h"
+#include "tt/support/str.h"
 
-namespace moe::tt {
+namespace moe::tt::runtime {
 
 namespace emulated {
 namespace {
@@ -25,12 +25,12 @@ class EmulatedRuntime : public Runtime {
 
   std::unique_ptr<Device> open(uint32_t index) override {
     if (index >= num_devices_) {
-      throw DeviceError(text(
-          "expected an emulated device below ",
-          num_devices_,
-          ", got ",
-          index,
-          "; TORCH_TT_EMULATED_DEVICES sets how many there are"));
+      throw DeviceError(
+          str("expected an emulated device below ",
+              num_devices_,
+              ", got ",
+              index,
+              "; TORCH_TT_EMULATED_DEVICES sets how many there are"));
     }
     return std::make_unique<EmulatedDevice>(chip_, index);
   }
@@ -48,4 +48,4 @@ std::unique_ptr<Runtime> make_emulated_runtime() {
       emulated::chip_from_environment(), emulated::device_count_from_environment());
 }
 
-}  // namespace moe::tt
+}  // namespace moe::tt::runtime

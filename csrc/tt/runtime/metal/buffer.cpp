@@ -11,14 +11,14 @@
 #include <tt-metalium/allocator.hpp>
 #include <tt-metalium/mesh_command_queue.hpp>
 
-namespace moe::tt::metal {
+namespace moe::tt::runtime::metal {
 namespace {
 
 using metalium::BufferType;
 using metalium::distributed::DeviceLocalBufferConfig;
 using metalium::distributed::ReplicatedBufferConfig;
 
-uint64_t ceil_divide(uint64_t a, uint64_t b) {
+uint64_t div_up(uint64_t a, uint64_t b) {
   return a / b + (a % b != 0 ? 1 : 0);
 }
 
@@ -32,11 +32,11 @@ DeviceLocalBufferConfig dram_pages(uint32_t page_size) {
 void check_page_size(const metalium::Allocator& allocator, uint32_t page_size) {
   const uint32_t alignment = allocator.get_alignment(BufferType::DRAM);
   if (!std::has_single_bit(page_size) || page_size % alignment != 0) {
-    throw DeviceError(text(
-        "a DRAM buffer's page size must be a power of two and a multiple of the DRAM alignment of ",
-        alignment,
-        " bytes, got ",
-        page_size));
+    throw DeviceError(
+        str("a DRAM buffer's page size must be a power of two and a multiple of the DRAM alignment of ",
+            alignment,
+            " bytes, got ",
+            page_size));
   }
 }
 
@@ -45,8 +45,7 @@ void check_page_size(const metalium::Allocator& allocator, uint32_t page_size) {
   const auto bank = allocator.get_statistics(BufferType::DRAM);
   const uint64_t free = bank.total_free_bytes * banks;
   throw OutOfMemory(
-      text(
-          "out of device memory: tried to allocate ",
+      str("out of device memory: tried to allocate ",
           size,
           " bytes (",
           each,
@@ -67,12 +66,12 @@ void check_page_size(const metalium::Allocator& allocator, uint32_t page_size) {
 
 MetalBuffer::MetalBuffer(const std::shared_ptr<Mesh>& mesh, uint64_t size, uint32_t page_size)
     : Resident(mesh), page_size_(page_size) {
-  mesh->use(text("cannot allocate ", size, " bytes of device memory"), [&](MeshDevice& device) {
+  mesh->use(str("cannot allocate ", size, " bytes of device memory"), [&](MeshDevice& device) {
     const metalium::Allocator& allocator = *device.allocator();
     check_page_size(allocator, page_size);
     num_banks_ = allocator.get_num_banks(BufferType::DRAM);
-    const uint64_t pages = std::max<uint64_t>(ceil_divide(size, page_size), 1);
-    const uint64_t each = ceil_divide(pages, num_banks_) * page_size;
+    const uint64_t pages = std::max<uint64_t>(div_up(size, page_size), 1);
+    const uint64_t each = div_up(pages, num_banks_) * page_size;
     // Asked beforehand, for TT-Metalium logs what does not fit as a critical error.
     if (each > allocator.get_statistics(BufferType::DRAM).largest_free_block_bytes) {
       throw_out_of_memory(allocator, size, each);
@@ -119,7 +118,7 @@ void MetalBuffer::write(MeshDevice& device, uint64_t offset, std::span<const std
   std::vector<std::byte> pages;
   for_each_piece(offset, source.size(), [&](uint64_t start, uint64_t begin, uint64_t end) {
     const std::byte* bytes = source.data() + (begin - offset);
-    const auto target = view(device, start, ceil_divide(end, page_size_) * page_size_);
+    const auto target = view(device, start, div_up(end, page_size_) * page_size_);
     if (begin != start || end % page_size_ != 0) {
       // Pages are written whole: what else is in them stays.
       pages.resize(target->size());
@@ -137,7 +136,7 @@ void MetalBuffer::read(MeshDevice& device, uint64_t offset, std::span<std::byte>
   std::vector<std::byte> pages;
   for_each_piece(offset, destination.size(), [&](uint64_t start, uint64_t begin, uint64_t end) {
     std::byte* bytes = destination.data() + (begin - offset);
-    const auto source = view(device, start, ceil_divide(end, page_size_) * page_size_);
+    const auto source = view(device, start, div_up(end, page_size_) * page_size_);
     if (begin == start && end % page_size_ == 0) {
       queue.enqueue_read_mesh_buffer(bytes, source, /*blocking=*/true);
       return;
@@ -148,4 +147,4 @@ void MetalBuffer::read(MeshDevice& device, uint64_t offset, std::span<std::byte>
   });
 }
 
-}  // namespace moe::tt::metal
+}  // namespace moe::tt::runtime::metal

@@ -7,10 +7,10 @@
 
 #include <tt-metalium/mesh_buffer.hpp>
 
-#include "tt/runtime/metal/mesh.h"
+#include "tt/runtime/metal/open_chip.h"
 #include "tt/runtime/runtime.h"
 
-namespace moe::tt::metal {
+namespace moe::tt::runtime::metal {
 
 // Interleaved DRAM.
 class MetalBuffer final : public Buffer, public Resident {
@@ -57,4 +57,4 @@ class MetalBuffer final : public Buffer, public Resident {
   std::shared_ptr<MeshBuffer> buffer_;
 };
 
-}  // namespace moe::tt::metal
+}  // namespace moe::tt::runtime::metal

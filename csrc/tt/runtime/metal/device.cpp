@@ -6,11 +6,11 @@
 #include <tt-metalium/tensor_accessor_args.hpp>
 
 #include "tt/runtime/check_range.h"
-#include "tt/runtime/chips.h"
 #include "tt/runtime/grid.h"
+#include "tt/runtime/hardware.h"
 #include "tt/runtime/metal/program.h"
 
-namespace moe::tt::metal {
+namespace moe::tt::runtime::metal {
 namespace {
 
 using metalium::BufferType;
@@ -46,7 +46,7 @@ DeviceProperties properties_of(MeshDevice& device) {
 MetalDevice::MetalDevice(uint32_t index, std::shared_ptr<MeshDevice> device, std::string kernels)
     : mesh_(std::make_shared<Mesh>(index, std::move(device))), kernels_(std::move(kernels)) {
   try {
-    mesh_->use(text("cannot ask Tenstorrent device ", index, " for its properties"), [&](MeshDevice& device) {
+    mesh_->use(str("cannot ask Tenstorrent device ", index, " for its properties"), [&](MeshDevice& device) {
       properties_ = properties_of(device);
       limit_grid(properties_);
       for (uint32_t core = 0; core < properties_.num_cores(); ++core) {
@@ -66,13 +66,13 @@ std::shared_ptr<Buffer> MetalDevice::allocate(uint64_t size, uint32_t page_size)
 }
 
 void MetalDevice::write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {
-  mesh_->use(text("cannot write to metal device ", mesh_->index()), [&](MeshDevice& device) {
+  mesh_->use(str("cannot write to metal device ", mesh_->index()), [&](MeshDevice& device) {
     own(buffer, offset, source.size()).write(device, offset, source);
   });
 }
 
 void MetalDevice::read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) {
-  mesh_->use(text("cannot read from metal device ", mesh_->index()), [&](MeshDevice& device) {
+  mesh_->use(str("cannot read from metal device ", mesh_->index()), [&](MeshDevice& device) {
     own(buffer, offset, destination.size()).read(device, offset, destination);
   });
 }
@@ -80,7 +80,7 @@ void MetalDevice::read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, s
 std::pair<uint32_t, uint32_t> MetalDevice::noc_coordinates(uint32_t core) const {
   if (core >= noc_coordinates_.size()) {
     throw DeviceError(
-        text("noc_coordinates: expected a core below ", noc_coordinates_.size(), ", the size of the grid, got ", core));
+        str("noc_coordinates: expected a core below ", noc_coordinates_.size(), ", the size of the grid, got ", core));
   }
   return noc_coordinates_[core];
 }
@@ -97,10 +97,10 @@ void MetalDevice::launch(
     const std::shared_ptr<Program>& program,
     std::span<const uint32_t> common_args,
     std::span<const std::shared_ptr<Buffer>> buffers) {
-  mesh_->use(text("cannot launch on metal device ", mesh_->index()), [&](MeshDevice& device) {
+  mesh_->use(str("cannot launch on metal device ", mesh_->index()), [&](MeshDevice& device) {
     const auto own_program = std::dynamic_pointer_cast<MetalProgram>(program);
     if (!own_program || &own_program->mesh() != mesh_.get()) {
-      throw DeviceError(text("expected a program of metal device ", mesh_->index(), ", got one of another device"));
+      throw DeviceError(str("expected a program of metal device ", mesh_->index(), ", got one of another device"));
     }
     for (const auto& buffer : buffers) {
       own(buffer);
@@ -112,7 +112,7 @@ void MetalDevice::launch(
 }
 
 void MetalDevice::synchronize() {
-  mesh_->use(text("waiting for metal device ", mesh_->index()), [](MeshDevice& device) {
+  mesh_->use(str("waiting for metal device ", mesh_->index()), [](MeshDevice& device) {
     metalium::distributed::Finish(device.mesh_command_queue());
   });
 }
@@ -120,7 +120,7 @@ void MetalDevice::synchronize() {
 MetalBuffer& MetalDevice::own(const std::shared_ptr<Buffer>& buffer) const {
   auto* own = dynamic_cast<MetalBuffer*>(buffer.get());
   if (own == nullptr || &own->mesh() != mesh_.get()) {
-    throw DeviceError(text("expected a buffer of metal device ", mesh_->index(), ", got one of another device"));
+    throw DeviceError(str("expected a buffer of metal device ", mesh_->index(), ", got one of another device"));
   }
   return *own;
 }
@@ -131,4 +131,4 @@ MetalBuffer& MetalDevice::own(const std::shared_ptr<Buffer>& buffer, uint64_t of
   return own;
 }
 
-}  // namespace moe::tt::metal
+}  // namespace moe::tt::runtime::metal

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "tt/runtime/metal/buffer.h"
-#include "tt/runtime/metal/mesh.h"
+#include "tt/runtime/metal/open_chip.h"
 #include "tt/runtime/runtime.h"
 
-namespace moe::tt::metal {
+namespace moe::tt::runtime::metal {
 
 class MetalDevice final : public Device {
  public:
@@ -60,4 +60,4 @@ class MetalDevice final : public Device {
   std::atomic<uint64_t> num_launches_ = 0;
 };
 
-}  // namespace moe::tt::metal
+}  // namespace moe::tt::runtime::metal

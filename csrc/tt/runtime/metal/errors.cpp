@@ -5,7 +5,7 @@
 #include <cctype>
 #include <utility>
 
-namespace moe::tt::metal {
+namespace moe::tt::runtime::metal {
 namespace {
 
 struct Advice {
@@ -60,10 +60,10 @@ std::string explain(std::string_view what) {
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const auto& [sign, advice] : kAdvice) {
     if (lower.find(sign) != lower.npos) {
-      return text(message, message.ends_with('.') ? " " : message.find('\n') != message.npos ? "\n" : ". ", advice);
+      return str(message, message.ends_with('.') ? " " : message.find('\n') != message.npos ? "\n" : ". ", advice);
     }
   }
   return message;
 }
 
-}  // namespace moe::tt::metal
+}  // namespace moe::tt::runtime::metal

@@ -5,9 +5,9 @@
 #include <string_view>
 
 #include "tt/runtime/runtime.h"
-#include "tt/runtime/text.h"
+#include "tt/support/str.h"
 
-namespace moe::tt::metal {
+namespace moe::tt::runtime::metal {
 
 // What an exception of TT-Metalium says, without the place in its source and the backtrace around it, and with what to
 // do about it where that is known.
@@ -21,10 +21,10 @@ auto translated(const std::string& doing, const Call& call) {
   } catch (const DeviceError&) {
     throw;
   } catch (const std::exception& error) {
-    throw DeviceError(text(doing, ": ", explain(error.what())));
+    throw DeviceError(str(doing, ": ", explain(error.what())));
   } catch (...) {
-    throw DeviceError(text(doing, ": an exception of an unknown type"));
+    throw DeviceError(str(doing, ": an exception of an unknown type"));
   }
 }
 
-}  // namespace moe::tt::metal
+}  // namespace moe::tt::runtime::metal

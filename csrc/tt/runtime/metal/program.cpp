@@ -12,7 +12,7 @@
 
 #include "tt/runtime/check_cores.h"
 
-namespace moe::tt::metal {
+namespace moe::tt::runtime::metal {
 namespace {
 
 using metalium::DataMovementConfig;
@@ -49,14 +49,14 @@ void check_l1(MeshDevice& device, const std::vector<CircularBuffer>& buffers) {
     end = (end + alignment - 1) / alignment * alignment + uint64_t{buffer.page_size} * buffer.num_pages;
   }
   if (end > device.l1_size_per_core()) {
-    throw DeviceError(text(
-        "expected circular buffers that fit into the ",
-        device.l1_size_per_core() - first,
-        " bytes of L1 from address ",
-        first,
-        " on, got ",
-        end - first,
-        " bytes"));
+    throw DeviceError(
+        str("expected circular buffers that fit into the ",
+            device.l1_size_per_core() - first,
+            " bytes of L1 from address ",
+            first,
+            " on, got ",
+            end - first,
+            " bytes"));
   }
 }
 
@@ -72,7 +72,7 @@ DataMovementConfig data_movement(const Kernel& kernel) {
 std::filesystem::path source_of(const std::string& folder, const Kernel& kernel) {
   auto path = std::filesystem::path(folder) / (kernel.name + ".cpp");
   if (!std::filesystem::exists(path)) {
-    throw DeviceError(text("there is no kernel of this name: expected the file ", path.string()));
+    throw DeviceError(str("there is no kernel of this name: expected the file ", path.string()));
   }
   return path;
 }
@@ -102,13 +102,13 @@ MetalProgram::MetalProgram(
     const DeviceProperties& properties,
     const ProgramDescription& description)
     : Resident(mesh), name_(description.name) {
-  mesh->use(text("cannot build program '", name_, "'"), [&](MeshDevice& device) {
+  mesh->use(str("cannot build program '", name_, "'"), [&](MeshDevice& device) {
     const uint32_t columns = properties.grid_x;
     const auto about = [&](const std::string& subject, const auto& call) {
       try {
         call();
       } catch (const std::exception& error) {
-        throw DeviceError(text("program '", name_, "'", subject, ": ", explain(error.what())));
+        throw DeviceError(str("program '", name_, "'", subject, ": ", explain(error.what())));
       }
     };
     const auto without_kernels = [&] {
@@ -136,7 +136,7 @@ MetalProgram::MetalProgram(
     // alone at first: TT-Metalium compiles a program's kernels at once, and when it throws for one that fails, its
     // threads go on with the others and with what was on its stack. The whole program then finds them compiled.
     for (const Kernel& kernel : description.kernels) {
-      about(text(", kernel '", kernel.name, "'"), [&] {
+      about(str(", kernel '", kernel.name, "'"), [&] {
         metalium::Program alone = without_kernels();
         add_kernel(alone, kernels, description, kernel, columns);
         metalium::detail::CompileProgram(&device, alone);
@@ -173,13 +173,13 @@ void MetalProgram::set_common_args(std::span<const uint32_t> common_args) {
     return;
   }
   if (common_args.size() != *num_common_args_) {
-    throw DeviceError(text(
-        "program '",
-        name_,
-        "': expected ",
-        *num_common_args_,
-        " common run-time arguments, as at its first launch, got ",
-        common_args.size()));
+    throw DeviceError(
+        str("program '",
+            name_,
+            "': expected ",
+            *num_common_args_,
+            " common run-time arguments, as at its first launch, got ",
+            common_args.size()));
   }
   for (const auto kernel : kernels_) {
     if (!common_args.empty()) {
@@ -188,4 +188,4 @@ void MetalProgram::set_common_args(std::span<const uint32_t> common_args) {
   }
 }
 
-}  // namespace moe::tt::metal
+}  // namespace moe::tt::runtime::metal

@@ -11,10 +11,10 @@
 #include <tt-metalium/host_api.hpp>
 #include <tt-metalium/mesh_workload.hpp>
 
-#include "tt/runtime/metal/mesh.h"
+#include "tt/runtime/metal/open_chip.h"
 #include "tt/runtime/runtime.h"
 
-namespace moe::tt::metal {
+namespace moe::tt::runtime::metal {
 
 // A program with its kernels compiled, as the workload that every launch of it enqueues.
 class MetalProgram final : public Program, public Resident {
@@ -51,4 +51,4 @@ class MetalProgram final : public Program, public Resident {
   std::optional<size_t> num_common_args_;  // since the first launch
 };
 
-}  // namespace moe::tt::metal
+}  // namespace moe::tt::runtime::metal

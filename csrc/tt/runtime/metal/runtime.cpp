@@ -9,16 +9,16 @@
 #include <tt-metalium/host_api.hpp>
 #include <tt-metalium/tt_metal.hpp>
 
-#include "tt/runtime/chips.h"
-#include "tt/runtime/environment.h"
-#include "tt/runtime/loaded_from.h"
+#include "tt/runtime/hardware.h"
+#include "tt/runtime/metal/chip_lock.h"
 #include "tt/runtime/metal/device.h"
-#include "tt/runtime/metal/entry.h"
-#include "tt/runtime/metal/in_use.h"
-#include "tt/runtime/metal/open_chips.h"
-#include "tt/runtime/text.h"
+#include "tt/runtime/metal/plugin_abi.h"
+#include "tt/runtime/metal/unit_meshes.h"
+#include "tt/support/get_env.h"
+#include "tt/support/loaded_from.h"
+#include "tt/support/str.h"
 
-namespace moe::tt::metal {
+namespace moe::tt::runtime::metal {
 namespace {
 
 // Whether a folder has TT-Metalium's device headers and firmware.
@@ -30,14 +30,14 @@ bool is_runtime_root(const std::filesystem::path& folder) {
 // Tells TT-Metalium where its device headers and firmware are: beside the library that was loaded, where
 // TT_METAL_RUNTIME_ROOT says nothing else.
 void find_runtime_root() {
-  const std::string root = environment("TT_METAL_RUNTIME_ROOT");
+  const std::string root = get_env("TT_METAL_RUNTIME_ROOT");
   if (!root.empty()) {
     // TT-Metalium would look only once it has begun to open a device, and then fail to close it.
     if (!is_runtime_root(root)) {
-      throw DeviceError(text(
-          "expected TT_METAL_RUNTIME_ROOT to be the folder of TT-Metalium that holds tt_metal/hw, got ",
-          root,
-          ": correct it or unset it"));
+      throw DeviceError(
+          str("expected TT_METAL_RUNTIME_ROOT to be the folder of TT-Metalium that holds tt_metal/hw, got ",
+              root,
+              ": correct it or unset it"));
     }
     return;
   }
@@ -55,12 +55,12 @@ void find_runtime_root() {
 }
 
 void check_simulator() {
-  const std::filesystem::path simulator = environment("TT_METAL_SIMULATOR");
+  const std::filesystem::path simulator = get_env("TT_METAL_SIMULATOR");
   const std::filesystem::path description = simulator.parent_path() / "soc_descriptor.yaml";
   std::error_code error;
   for (const auto& file : {simulator, description}) {
     if (!std::filesystem::exists(file, error)) {
-      throw DeviceError(text(
+      throw DeviceError(str(
           "there is no ",
           file.string(),
           ": expected TT_METAL_SIMULATOR to be Tenstorrent's simulator libttsim.so, with the soc_descriptor.yaml of "
@@ -95,7 +95,7 @@ class MetalRuntime final : public Runtime {
  private:
   static uint32_t count() noexcept {
     // More of them only where this variable describes how they are connected.
-    if (simulator_is_set() && environment("TT_METAL_MOCK_CLUSTER_DESC_PATH").empty()) {
+    if (simulator_is_set() && get_env("TT_METAL_MOCK_CLUSTER_DESC_PATH").empty()) {
       return 1;
     }
     try {
@@ -119,16 +119,16 @@ class MetalRuntime final : public Runtime {
 };
 
 }  // namespace
-}  // namespace moe::tt::metal
+}  // namespace moe::tt::runtime::metal
 
-extern "C" [[gnu::visibility("default")]] moe::tt::Runtime* moe_tt_make_metal_runtime(const char* kernels) {
-  if (moe::tt::simulator_is_set()) {
-    moe::tt::metal::check_simulator();
-  } else if (moe::tt::count_device_files() == 0) {
-    throw moe::tt::DeviceError(
+extern "C" [[gnu::visibility("default")]] moe::tt::runtime::Runtime* moe_tt_make_metal_runtime(const char* kernels) {
+  if (moe::tt::runtime::simulator_is_set()) {
+    moe::tt::runtime::metal::check_simulator();
+  } else if (moe::tt::runtime::count_device_files() == 0) {
+    throw moe::tt::runtime::DeviceError(
         "the metal runtime finds no Tenstorrent device: /dev/tenstorrent has none, and TT_METAL_SIMULATOR names no "
         "simulator. Check with tt-smi that the card is there and that its kernel driver (tt-kmd) is loaded, or set "
         "TORCH_TT_RUNTIME=emulated for the emulated device");
   }
-  return new moe::tt::metal::MetalRuntime(kernels);
+  return new moe::tt::runtime::metal::MetalRuntime(kernels);
 }

@@ -5,11 +5,11 @@
 
 #include <cstdint>
 
-#include "tt/runtime/emulated/kernel_context.h"
+#include "tt/runtime/emulated/kernel/kernel_context.h"
 
 template <uint32_t Idx>
 inline uint32_t get_ct_arg() {
-  return moe::tt::emulated::this_kernel().compile_arg(Idx);
+  return moe::tt::runtime::emulated::this_kernel().compile_arg(Idx);
 }
 
 #define get_compile_time_arg_val(arg_idx) get_ct_arg<arg_idx>()

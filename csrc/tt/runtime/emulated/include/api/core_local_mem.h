@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "tt/runtime/emulated/kernel_context.h"
+#include "tt/runtime/emulated/kernel/kernel_context.h"
 
-namespace moe::tt::emulated {
+namespace moe::tt::runtime::emulated {
 
 // The bytes of L1 have no type of their own: kernels look at the same ones as words, halves and bytes.
 template <typename T, bool kIsClass = std::is_class_v<T>>
@@ -22,17 +22,17 @@ struct L1Element<T, true> {
   using type = T;  // a class takes no attribute after its definition; those of kernels have it
 };
 
-}  // namespace moe::tt::emulated
+}  // namespace moe::tt::runtime::emulated
 
 template <typename T, typename AddressType = uint32_t>
 class CoreLocalMem {
  public:
-  using Element = typename moe::tt::emulated::L1Element<T>::type;
+  using Element = typename moe::tt::runtime::emulated::L1Element<T>::type;
   using difference_type = std::ptrdiff_t;
 
   CoreLocalMem(AddressType address)
-      : address_(static_cast<uint32_t>(address)), window_(moe::tt::emulated::this_kernel().window(address_)) {}
-  CoreLocalMem(T* pointer) : CoreLocalMem(moe::tt::emulated::this_kernel().address_of(pointer)) {}
+      : address_(static_cast<uint32_t>(address)), window_(moe::tt::runtime::emulated::this_kernel().window(address_)) {}
+  CoreLocalMem(T* pointer) : CoreLocalMem(moe::tt::runtime::emulated::this_kernel().address_of(pointer)) {}
 
   T* get_unsafe_ptr() const {
     return reinterpret_cast<T*>(&(*this)[0]);
@@ -46,7 +46,7 @@ class CoreLocalMem {
     // An address below the window makes the difference huge.
     uint64_t in_window = uint64_t{address_ - window_.address} + offset;
     if (in_window + sizeof(T) > window_.size || address_ % alignof(T) != 0) [[unlikely]] {
-      moe::tt::emulated::this_kernel().fail_access(address_, offset, sizeof(T), alignof(T));
+      moe::tt::runtime::emulated::this_kernel().fail_access(address_, offset, sizeof(T), alignof(T));
     }
     return *reinterpret_cast<Element*>(window_.memory + in_window);
   }
@@ -104,5 +104,5 @@ class CoreLocalMem {
 
  private:
   uint32_t address_;
-  moe::tt::emulated::KernelContext::Window window_;
+  moe::tt::runtime::emulated::KernelContext::Window window_;
 };

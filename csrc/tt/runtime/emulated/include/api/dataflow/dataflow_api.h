@@ -10,9 +10,9 @@
 #include "api/compile_time_args.h"
 #include "api/core_local_mem.h"
 #include "api/tensor/tensor_accessor.h"
-#include "tt/runtime/emulated/kernel_context.h"
-#include "tt/runtime/emulated/noc.h"
-#include "tt/runtime/emulated/noc_address.h"
+#include "tt/runtime/emulated/chip/noc_address.h"
+#include "tt/runtime/emulated/kernel/kernel_context.h"
+#include "tt/runtime/emulated/kernel/noc.h"
 
 #define FORCE_INLINE inline __attribute__((always_inline))
 #define tt_l1_ptr
@@ -20,30 +20,30 @@
 // One of tt-metal's globals of a kernel: a constant there, the running kernel's here.
 inline constexpr struct {
   operator uint8_t() const {
-    return moe::tt::emulated::this_kernel().noc_index();
+    return moe::tt::runtime::emulated::this_kernel().noc_index();
   }
 } noc_index;
 
 inline constexpr struct {
   uint8_t operator[](uint8_t) const {
-    return static_cast<uint8_t>(moe::tt::emulated::this_kernel().noc_coordinates().x);
+    return static_cast<uint8_t>(moe::tt::runtime::emulated::this_kernel().noc_coordinates().x);
   }
 } my_x;
 
 inline constexpr struct {
   uint8_t operator[](uint8_t) const {
-    return static_cast<uint8_t>(moe::tt::emulated::this_kernel().noc_coordinates().y);
+    return static_cast<uint8_t>(moe::tt::runtime::emulated::this_kernel().noc_coordinates().y);
   }
 } my_y;
 
 // Zeros that the firmware keeps in every core's L1, to be read by the NoC.
 inline constexpr struct {
   operator uint32_t() const {
-    return moe::tt::emulated::this_kernel().launch().chip.l1_zeros;
+    return moe::tt::runtime::emulated::this_kernel().launch().chip.l1_zeros;
   }
 } MEM_ZEROS_BASE;
 
-inline constexpr uint32_t MEM_ZEROS_SIZE = moe::tt::emulated::kL1ZerosSize;
+inline constexpr uint32_t MEM_ZEROS_SIZE = moe::tt::runtime::emulated::kL1ZerosSize;
 
 // Which virtual channel a transfer takes makes no difference here.
 inline constexpr uint8_t NOC_UNICAST_WRITE_VC = 1;
@@ -52,73 +52,75 @@ inline constexpr uint8_t NOC_MULTICAST_WRITE_VC = 4;
 // Who and where.
 
 inline uint8_t get_absolute_logical_x() {
-  const auto& kernel = moe::tt::emulated::this_kernel();
+  const auto& kernel = moe::tt::runtime::emulated::this_kernel();
   return static_cast<uint8_t>(kernel.launch().chip.logical(kernel.core()).first);
 }
 
 inline uint8_t get_absolute_logical_y() {
-  const auto& kernel = moe::tt::emulated::this_kernel();
+  const auto& kernel = moe::tt::runtime::emulated::this_kernel();
   return static_cast<uint8_t>(kernel.launch().chip.logical(kernel.core()).second);
 }
 
 template <typename T>
 inline T get_arg_val(int arg_idx) {
   static_assert(sizeof(T) == 4, "an argument has 4 bytes");
-  return __builtin_bit_cast(T, moe::tt::emulated::this_kernel().runtime_arg(arg_idx));
+  return __builtin_bit_cast(T, moe::tt::runtime::emulated::this_kernel().runtime_arg(arg_idx));
 }
 
 template <typename T>
 inline T get_common_arg_val(int arg_idx) {
   static_assert(sizeof(T) == 4, "an argument has 4 bytes");
-  return __builtin_bit_cast(T, moe::tt::emulated::this_kernel().common_arg(arg_idx));
+  return __builtin_bit_cast(T, moe::tt::runtime::emulated::this_kernel().common_arg(arg_idx));
 }
 
 // On Blackhole a kernel that polls L1 must drop what it has cached of it.
 inline void invalidate_l1_cache() {
-  moe::tt::emulated::this_kernel().check_aborted();
+  moe::tt::runtime::emulated::this_kernel().check_aborted();
 }
 
 // Circular buffers.
 
 inline void cb_reserve_back(int32_t operand, int32_t num_pages) {
-  moe::tt::emulated::this_kernel().reserve_back(static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
+  moe::tt::runtime::emulated::this_kernel().reserve_back(
+      static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline void cb_push_back(int32_t operand, int32_t num_pages) {
-  moe::tt::emulated::this_kernel().push_back(static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
+  moe::tt::runtime::emulated::this_kernel().push_back(static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline void cb_wait_front(int32_t operand, int32_t num_pages) {
-  moe::tt::emulated::this_kernel().wait_front(static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
+  moe::tt::runtime::emulated::this_kernel().wait_front(
+      static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline void cb_pop_front(int32_t operand, int32_t num_pages) {
-  moe::tt::emulated::this_kernel().pop_front(static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
+  moe::tt::runtime::emulated::this_kernel().pop_front(static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline bool cb_pages_reservable_at_back(int32_t operand, int32_t num_pages) {
-  return moe::tt::emulated::this_kernel().pages_reservable_at_back(
+  return moe::tt::runtime::emulated::this_kernel().pages_reservable_at_back(
       static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline bool cb_pages_available_at_front(int32_t operand, int32_t num_pages) {
-  return moe::tt::emulated::this_kernel().pages_available_at_front(
+  return moe::tt::runtime::emulated::this_kernel().pages_available_at_front(
       static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline uint32_t get_write_ptr(uint32_t operand) {
-  return moe::tt::emulated::this_kernel().write_ptr(operand);
+  return moe::tt::runtime::emulated::this_kernel().write_ptr(operand);
 }
 
 inline uint32_t get_read_ptr(uint32_t operand) {
-  return moe::tt::emulated::this_kernel().read_ptr(operand);
+  return moe::tt::runtime::emulated::this_kernel().read_ptr(operand);
 }
 
 // NoC addresses.
 
 inline uint64_t get_noc_addr(uint32_t noc_x, uint32_t noc_y, uint32_t addr, uint8_t noc = noc_index) {
   (void)noc;
-  return moe::tt::emulated::noc_address(noc_x, noc_y, addr);
+  return moe::tt::runtime::emulated::noc_address(noc_x, noc_y, addr);
 }
 
 inline uint64_t get_noc_addr(uint32_t addr, uint8_t noc = noc_index) {
@@ -138,7 +140,7 @@ inline uint64_t get_noc_multicast_addr(
     uint32_t addr,
     uint8_t noc = noc_index) {
   (void)noc;
-  return moe::tt::emulated::noc_multicast_address(noc_x_start, noc_y_start, noc_x_end, noc_y_end, addr);
+  return moe::tt::runtime::emulated::noc_multicast_address(noc_x_start, noc_y_start, noc_x_end, noc_y_end, addr);
 }
 
 // Reads.
@@ -151,8 +153,8 @@ inline void noc_async_read_one_packet(
     uint8_t noc = noc_index,
     uint32_t read_req_vc = NOC_UNICAST_WRITE_VC) {
   (void)read_req_vc;
-  moe::tt::emulated::this_kernel().noc().read(
-      src_noc_addr, dst_local_l1_addr, size, noc, moe::tt::emulated::NocInterface::Packets::kOne);
+  moe::tt::runtime::emulated::this_kernel().noc().read(
+      src_noc_addr, dst_local_l1_addr, size, noc, moe::tt::runtime::emulated::NocInterface::Packets::kOne);
 }
 
 // A max_page_size that fits into a packet promises one, as on the chip; the chip's own size of a packet is not known
@@ -169,8 +171,8 @@ inline void noc_async_read(
   if constexpr (max_page_size <= NOC_MAX_BURST_SIZE) {
     noc_async_read_one_packet<enable_noc_tracing>(src_noc_addr, dst_local_l1_addr, size, noc, read_req_vc);
   } else {
-    moe::tt::emulated::this_kernel().noc().read(
-        src_noc_addr, dst_local_l1_addr, size, noc, moe::tt::emulated::NocInterface::Packets::kAny);
+    moe::tt::runtime::emulated::this_kernel().noc().read(
+        src_noc_addr, dst_local_l1_addr, size, noc, moe::tt::runtime::emulated::NocInterface::Packets::kAny);
   }
 }
 
@@ -178,7 +180,7 @@ template <bool use_vc = false>
 inline void noc_async_read_one_packet_set_state(
     uint64_t src_noc_addr, uint32_t size, uint32_t vc = 0, uint8_t noc = noc_index) {
   (void)vc;
-  moe::tt::emulated::this_kernel().noc().read_set_state(src_noc_addr, size, noc);
+  moe::tt::runtime::emulated::this_kernel().noc().read_set_state(src_noc_addr, size, noc);
 }
 
 template <bool inc_num_issued = true, bool use_vc = false>
@@ -186,18 +188,19 @@ inline void noc_async_read_one_packet_with_state(
     uint32_t src_local_l1_addr, uint32_t dst_local_l1_addr, uint32_t vc = 0, uint8_t noc = noc_index) {
   static_assert(inc_num_issued, "reads that are not counted are not emulated");
   (void)vc;
-  moe::tt::emulated::this_kernel().noc().read_with_state(src_local_l1_addr, dst_local_l1_addr, std::nullopt, noc);
+  moe::tt::runtime::emulated::this_kernel().noc().read_with_state(
+      src_local_l1_addr, dst_local_l1_addr, std::nullopt, noc);
 }
 
 inline void noc_async_read_set_state(uint64_t src_noc_addr, uint8_t noc = noc_index) {
-  moe::tt::emulated::this_kernel().noc().read_set_state(src_noc_addr, std::nullopt, noc);
+  moe::tt::runtime::emulated::this_kernel().noc().read_set_state(src_noc_addr, std::nullopt, noc);
 }
 
 template <bool inc_num_issued = true>
 inline void noc_async_read_with_state(
     uint32_t src_local_l1_addr, uint32_t dst_local_l1_addr, uint32_t size, uint8_t noc = noc_index) {
   static_assert(inc_num_issued, "reads that are not counted are not emulated");
-  moe::tt::emulated::this_kernel().noc().read_with_state(src_local_l1_addr, dst_local_l1_addr, size, noc);
+  moe::tt::runtime::emulated::this_kernel().noc().read_with_state(src_local_l1_addr, dst_local_l1_addr, size, noc);
 }
 
 inline void noc_async_read_page(
@@ -210,7 +213,7 @@ inline void noc_async_read_page(
 }
 
 inline void noc_async_read_barrier(uint8_t noc = noc_index) {
-  moe::tt::emulated::this_kernel().noc().read_barrier(noc);
+  moe::tt::runtime::emulated::this_kernel().noc().read_barrier(noc);
 }
 
 // Writes.
@@ -223,8 +226,8 @@ inline void noc_async_write_one_packet(
     uint8_t noc = noc_index,
     uint32_t vc = NOC_UNICAST_WRITE_VC) {
   (void)vc;
-  moe::tt::emulated::this_kernel().noc().write(
-      src_local_l1_addr, dst_noc_addr, size, noc, posted, moe::tt::emulated::NocInterface::Packets::kOne);
+  moe::tt::runtime::emulated::this_kernel().noc().write(
+      src_local_l1_addr, dst_noc_addr, size, noc, posted, moe::tt::runtime::emulated::NocInterface::Packets::kOne);
 }
 
 template <uint32_t max_page_size = NOC_MAX_BURST_SIZE + 1, bool enable_noc_tracing = true, bool posted = false>
@@ -237,8 +240,8 @@ inline void noc_async_write(
   if constexpr (max_page_size <= NOC_MAX_BURST_SIZE) {
     noc_async_write_one_packet<enable_noc_tracing, posted>(src_local_l1_addr, dst_noc_addr, size, noc, vc);
   } else {
-    moe::tt::emulated::this_kernel().noc().write(
-        src_local_l1_addr, dst_noc_addr, size, noc, posted, moe::tt::emulated::NocInterface::Packets::kAny);
+    moe::tt::runtime::emulated::this_kernel().noc().write(
+        src_local_l1_addr, dst_noc_addr, size, noc, posted, moe::tt::runtime::emulated::NocInterface::Packets::kAny);
   }
 }
 
@@ -246,13 +249,13 @@ template <bool posted = false>
 inline void noc_async_write_one_packet_set_state(
     uint64_t dst_noc_addr, uint32_t size, uint8_t noc = noc_index, uint8_t vc = NOC_UNICAST_WRITE_VC) {
   (void)vc;
-  moe::tt::emulated::this_kernel().noc().write_set_state(dst_noc_addr, size, noc);
+  moe::tt::runtime::emulated::this_kernel().noc().write_set_state(dst_noc_addr, size, noc);
 }
 
 template <bool posted = false>
 inline void noc_async_write_one_packet_with_state(
     uint32_t src_local_l1_addr, uint32_t dst_local_l1_addr, uint8_t noc = noc_index) {
-  moe::tt::emulated::this_kernel().noc().write_with_state(src_local_l1_addr, dst_local_l1_addr, noc, posted);
+  moe::tt::runtime::emulated::this_kernel().noc().write_with_state(src_local_l1_addr, dst_local_l1_addr, noc, posted);
 }
 
 inline void noc_async_write_page(
@@ -278,14 +281,14 @@ inline void noc_async_write_multicast_one_packet(
     bool linked = false,
     uint8_t noc = noc_index) {
   (void)linked;
-  moe::tt::emulated::this_kernel().noc().write_multicast(
+  moe::tt::runtime::emulated::this_kernel().noc().write_multicast(
       src_local_l1_addr,
       dst_noc_addr_multicast,
       size,
       num_dests,
       noc,
-      moe::tt::emulated::NocInterface::Loopback::kNo,
-      moe::tt::emulated::NocInterface::Packets::kOne);
+      moe::tt::runtime::emulated::NocInterface::Loopback::kNo,
+      moe::tt::runtime::emulated::NocInterface::Packets::kOne);
 }
 
 template <uint32_t max_page_size = NOC_MAX_BURST_SIZE + 1>
@@ -301,14 +304,14 @@ inline void noc_async_write_multicast(
   if constexpr (max_page_size <= NOC_MAX_BURST_SIZE) {
     noc_async_write_multicast_one_packet(src_local_l1_addr, dst_noc_addr_multicast, size, num_dests, linked, noc);
   } else {
-    moe::tt::emulated::this_kernel().noc().write_multicast(
+    moe::tt::runtime::emulated::this_kernel().noc().write_multicast(
         src_local_l1_addr,
         dst_noc_addr_multicast,
         size,
         num_dests,
         noc,
-        moe::tt::emulated::NocInterface::Loopback::kNo,
-        moe::tt::emulated::NocInterface::Packets::kAny);
+        moe::tt::runtime::emulated::NocInterface::Loopback::kNo,
+        moe::tt::runtime::emulated::NocInterface::Packets::kAny);
   }
 }
 
@@ -320,26 +323,26 @@ inline void noc_async_write_multicast_loopback_src(
     bool linked = false,
     uint8_t noc = noc_index) {
   (void)linked;
-  moe::tt::emulated::this_kernel().noc().write_multicast(
+  moe::tt::runtime::emulated::this_kernel().noc().write_multicast(
       src_local_l1_addr,
       dst_noc_addr_multicast,
       size,
       num_dests,
       noc,
-      moe::tt::emulated::NocInterface::Loopback::kYes,
-      moe::tt::emulated::NocInterface::Packets::kAny);
+      moe::tt::runtime::emulated::NocInterface::Loopback::kYes,
+      moe::tt::runtime::emulated::NocInterface::Packets::kAny);
 }
 
 inline void noc_async_writes_flushed(uint8_t noc = noc_index) {
-  moe::tt::emulated::this_kernel().noc().writes_flushed(noc);
+  moe::tt::runtime::emulated::this_kernel().noc().writes_flushed(noc);
 }
 
 inline void noc_async_posted_writes_flushed(uint8_t noc = noc_index) {
-  moe::tt::emulated::this_kernel().noc().posted_writes_flushed(noc);
+  moe::tt::runtime::emulated::this_kernel().noc().posted_writes_flushed(noc);
 }
 
 inline void noc_async_write_barrier(uint8_t noc = noc_index) {
-  moe::tt::emulated::this_kernel().noc().write_barrier(noc);
+  moe::tt::runtime::emulated::this_kernel().noc().write_barrier(noc);
 }
 
 // tt-metal's choice of how a word is written; a kernel here writes to L1 only.
@@ -356,43 +359,43 @@ inline void noc_inline_dw_write(
   static_assert(dst_type != InlineWriteDst::REG, "registers are not emulated");
   (void)vc;
   (void)customized_src_addr;
-  moe::tt::emulated::this_kernel().noc().write_word(addr, val, be, noc, posted);
+  moe::tt::runtime::emulated::this_kernel().noc().write_word(addr, val, be, noc, posted);
 }
 
 // Semaphores.
 
 inline uint32_t get_semaphore(uint32_t semaphore_id) {
-  return moe::tt::emulated::this_kernel().semaphore_address(semaphore_id);
+  return moe::tt::runtime::emulated::this_kernel().semaphore_address(semaphore_id);
 }
 
 inline void noc_semaphore_set(volatile tt_l1_ptr uint32_t* sem_addr, uint32_t val) {
-  moe::tt::emulated::this_kernel().semaphore_set(sem_addr, val);
+  moe::tt::runtime::emulated::this_kernel().semaphore_set(sem_addr, val);
 }
 
 inline void noc_semaphore_wait(volatile tt_l1_ptr uint32_t* sem_addr, uint32_t val) {
-  moe::tt::emulated::this_kernel().semaphore_wait(sem_addr, val);
+  moe::tt::runtime::emulated::this_kernel().semaphore_wait(sem_addr, val);
 }
 
 inline void noc_semaphore_wait_min(volatile tt_l1_ptr uint32_t* sem_addr, uint32_t val) {
-  moe::tt::emulated::this_kernel().semaphore_wait_min(sem_addr, val);
+  moe::tt::runtime::emulated::this_kernel().semaphore_wait_min(sem_addr, val);
 }
 
 template <bool posted = false>
 inline void noc_semaphore_inc(
     uint64_t addr, uint32_t incr, uint8_t noc_id = noc_index, uint8_t vc = NOC_UNICAST_WRITE_VC) {
   (void)vc;
-  moe::tt::emulated::this_kernel().noc().increment(addr, incr, noc_id, posted);
+  moe::tt::runtime::emulated::this_kernel().noc().increment(addr, incr, noc_id, posted);
 }
 
 template <bool posted = false>
 inline void noc_semaphore_inc_multicast(
     uint64_t addr, uint32_t incr, uint32_t num_dests, uint8_t noc_id = noc_index, uint8_t vc = NOC_MULTICAST_WRITE_VC) {
   (void)vc;
-  moe::tt::emulated::this_kernel().noc().increment_multicast(addr, incr, num_dests, noc_id, posted);
+  moe::tt::runtime::emulated::this_kernel().noc().increment_multicast(addr, incr, num_dests, noc_id, posted);
 }
 
 inline void noc_semaphore_set_remote(uint32_t src_local_l1_addr, uint64_t dst_noc_addr, uint8_t noc = noc_index) {
-  moe::tt::emulated::this_kernel().noc().set_remote_semaphore(src_local_l1_addr, dst_noc_addr, noc);
+  moe::tt::runtime::emulated::this_kernel().noc().set_remote_semaphore(src_local_l1_addr, dst_noc_addr, noc);
 }
 
 inline void noc_semaphore_set_multicast(
@@ -404,8 +407,12 @@ inline void noc_semaphore_set_multicast(
     uint8_t vc = NOC_MULTICAST_WRITE_VC) {
   (void)linked;
   (void)vc;
-  moe::tt::emulated::this_kernel().noc().set_semaphore_multicast(
-      src_local_l1_addr, dst_noc_addr_multicast, num_dests, noc, moe::tt::emulated::NocInterface::Loopback::kNo);
+  moe::tt::runtime::emulated::this_kernel().noc().set_semaphore_multicast(
+      src_local_l1_addr,
+      dst_noc_addr_multicast,
+      num_dests,
+      noc,
+      moe::tt::runtime::emulated::NocInterface::Loopback::kNo);
 }
 
 inline void noc_semaphore_set_multicast_loopback_src(
@@ -415,12 +422,16 @@ inline void noc_semaphore_set_multicast_loopback_src(
     bool linked = false,
     uint8_t noc = noc_index) {
   (void)linked;
-  moe::tt::emulated::this_kernel().noc().set_semaphore_multicast(
-      src_local_l1_addr, dst_noc_addr_multicast, num_dests, noc, moe::tt::emulated::NocInterface::Loopback::kYes);
+  moe::tt::runtime::emulated::this_kernel().noc().set_semaphore_multicast(
+      src_local_l1_addr,
+      dst_noc_addr_multicast,
+      num_dests,
+      noc,
+      moe::tt::runtime::emulated::NocInterface::Loopback::kYes);
 }
 
 inline void noc_async_atomic_barrier(uint8_t noc_idx = noc_index) {
-  moe::tt::emulated::this_kernel().noc().atomic_barrier(noc_idx);
+  moe::tt::runtime::emulated::this_kernel().noc().atomic_barrier(noc_idx);
 }
 
 inline void noc_async_full_barrier(uint8_t noc_idx = noc_index) {

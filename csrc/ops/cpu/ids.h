@@ -1,0 +1,97 @@
+#pragma once
+
+// What the CPU kernels share: how they read the router's choices.
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+
+#include <ATen/Config.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
+
+#include "contract/invalid_id.h"
+#include "contract/layout.h"
+
+#if AT_PARALLEL_OPENMP && !defined(_OPENMP)
+#error "compile with OpenMP: at::parallel_for is inline, and runs on one thread without"
+#endif
+
+namespace moe::cpu {
+
+// Elements of an output below which another thread does not pay: ATen's own grain size.
+inline constexpr int64_t kGrain = 32768;
+
+// Outputs are filled in blocks that are still in the first-level cache when choices are written over them. Larger ones
+// would fit it too, but from there on glibc's memset is a string instruction, which takes a tenth longer on memory that
+// is touched for the first time and starts slowly on any.
+inline constexpr int64_t kBlockBytes = 2 * 1024;
+
+// at::parallel_for from zero on; without its entry, which takes longer than the work for a token, where one thread does
+// it anyway.
+template <typename Work>
+void parallel_for(int64_t size, int64_t grain, const Work& work) {
+  if (size <= grain) {
+    work(0, size);
+  } else {
+    at::parallel_for(0, size, grain, work);
+  }
+}
+
+// Ids of every dtype compare as uint64: a negative id becomes a huge one, which is out of range like any other.
+// "No expert" is no expert even where there are so many that its number is below theirs.
+template <typename Id>
+bool is_expert(Id id, int64_t num_experts) {
+  return static_cast<uint64_t>(id) < std::min(static_cast<uint64_t>(num_experts), static_cast<uint64_t>(kNoExpert<Id>));
+}
+
+// Remembers the first position whose id is out of range, whichever thread meets it.
+class FirstOutOfRange {
+ public:
+  void record(int64_t position) {
+    int64_t first = position_.load(std::memory_order_relaxed);
+    while (position < first && !position_.compare_exchange_weak(first, position, std::memory_order_relaxed)) {
+    }
+  }
+
+  template <typename Id>
+  void raise_if_any(const char* op, const Id* ids, int64_t num_choices, int64_t num_experts) const {
+    const int64_t position = position_.load(std::memory_order_relaxed);
+    TORCH_CHECK_INDEX(
+        position == kNone,
+        id_out_of_range_message(op, position, num_choices, static_cast<int64_t>(ids[position]), num_experts));
+  }
+
+ private:
+  static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+  std::atomic<int64_t> position_{kNone};
+};
+
+// Calls `kernel(ids, weights)` with pointers of the tensors' types. Weights are only ever moved, so they are bits of
+// their size: no NaN is quieted, no zero loses its sign.
+template <typename Kernel>
+void dispatch_choices(const at::Tensor& selected_experts, const at::Tensor& routing_weights, const Kernel& kernel) {
+  const auto with_ids = [&](const auto* ids) {
+    if (routing_weights.element_size() == sizeof(uint16_t)) {
+      kernel(ids, static_cast<const uint16_t*>(routing_weights.const_data_ptr()));
+    } else {
+      kernel(ids, static_cast<const uint32_t*>(routing_weights.const_data_ptr()));
+    }
+  };
+  switch (selected_experts.scalar_type()) {
+    case at::kUInt16:
+      return with_ids(selected_experts.const_data_ptr<uint16_t>());
+    case at::kUInt32:
+      return with_ids(selected_experts.const_data_ptr<uint32_t>());
+    case at::kInt:
+      return with_ids(selected_experts.const_data_ptr<int32_t>());
+    case at::kLong:
+      return with_ids(selected_experts.const_data_ptr<int64_t>());
+    default:
+      TORCH_INTERNAL_ASSERT(false, "the arguments were checked");
+  }
+}
+
+}  // namespace moe::cpu

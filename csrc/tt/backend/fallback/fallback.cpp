@@ -1,0 +1,108 @@
+#include "tt/backend/fallback/fallback.h"
+
+#include <optional>
+
+#include <ATen/native/CPUFallback.h>
+
+#include "tt/backend/device/torch_device.h"
+#include "tt/backend/fallback/fallback_mode.h"
+#include "tt/backend/fallback/host_generator_guard.h"
+
+namespace moe::tt::backend {
+namespace {
+
+void note_device(const at::Tensor& tensor, const c10::OperatorHandle& op, std::optional<at::Device>& device) {
+  if (!tensor.defined() || !tensor.is_privateuseone()) {
+    return;
+  }
+  TORCH_CHECK(
+      !device || *device == tensor.device(),
+      op.schema().name(),
+      ": expected tensors on the same tt device, got tensors on ",
+      *device,
+      " and ",
+      tensor.device());
+  device = tensor.device();
+}
+
+// The tt device of an operator's arguments. Tensors on the CPU may be among them.
+std::optional<at::Device> common_device(const c10::OperatorHandle& op, c10::ArrayRef<c10::IValue> arguments) {
+  std::optional<at::Device> device;
+  for (const auto& argument : arguments) {
+    if (argument.isTensor()) {
+      note_device(argument.toTensor(), op, device);
+    } else if (argument.isTensorList()) {
+      for (const auto& tensor : argument.toTensorVector()) {
+        note_device(tensor, op, device);
+      }
+    } else if (argument.isOptionalTensorList()) {
+      for (const auto& tensor : argument.toOptionalTensorVector()) {
+        note_device(tensor.value_or(at::Tensor()), op, device);
+      }
+    } else if (argument.isDevice() && argument.toDevice().is_privateuseone()) {
+      device = argument.toDevice();
+    }
+  }
+  return device;
+}
+
+// Nothing could be written back to a tensor elsewhere.
+void check_written(const c10::OperatorHandle& op, c10::ArrayRef<c10::IValue> arguments, const at::Device& device) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const c10::Argument& argument = op.schema().arguments()[i];
+    if (argument.alias_info() != nullptr && argument.alias_info()->isWrite() && arguments[i].isTensor() &&
+        arguments[i].toTensor().defined()) {
+      TORCH_CHECK(
+          arguments[i].toTensor().device() == device,
+          op.schema().name(),
+          ": expected all tensors on the same device, got ",
+          argument.name(),
+          ", which is written to, on ",
+          arguments[i].toTensor().device(),
+          " and another on ",
+          device);
+    }
+  }
+}
+
+bool names_device(c10::ArrayRef<c10::IValue> arguments) {
+  return std::any_of(arguments.begin(), arguments.end(), [](const auto& argument) { return argument.isDevice(); });
+}
+
+// PyTorch's fallback puts results where the first tensor argument was, which may have been a scalar on the CPU.
+void move_results(const c10::OperatorHandle& op, torch::jit::Stack& stack, const at::Device& device) {
+  const auto& returns = op.schema().returns();
+  const size_t begin = stack.size() - returns.size();
+  for (size_t i = 0; i < returns.size(); ++i) {
+    c10::IValue& result = stack[begin + i];
+    if (returns[i].alias_info() == nullptr && result.isTensor() && result.toTensor().defined()) {
+      result = result.toTensor().to(device);
+    }
+  }
+}
+
+}  // namespace
+
+void fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
+  announce_fallback(op);
+  const auto arguments = torch::jit::last(*stack, op.schema().arguments().size());
+  const auto device = common_device(op, arguments);
+  if (device) {
+    check_written(op, arguments, *device);
+  }
+  const bool has_device_argument = names_device(arguments);
+  {
+    const DeferChecks defer_checks;
+    const HostGeneratorGuard generator_guard(op, *stack, device);
+    at::native::cpu_fallback(op, stack, /*error_on_views=*/true);
+    if (device && !has_device_argument) {
+      move_results(op, *stack, *device);
+    }
+  }
+  if (device) {
+    // The operator had its arguments copied to the host, which is a wait like any other.
+    open_device(device->index()).run_checks();
+  }
+}
+
+}  // namespace moe::tt::backend

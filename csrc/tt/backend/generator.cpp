@@ -1,0 +1,87 @@
+#include "tt/backend/generator.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <c10/util/Exception.h>
+
+#include <utility>
+#include <vector>
+
+#include "tt/backend/device/current_device.h"
+
+namespace moe::tt::backend {
+namespace {
+
+class GeneratorImpl final : public c10::GeneratorImpl {
+ public:
+  GeneratorImpl(c10::DeviceIndex index, at::Generator host)
+      : c10::GeneratorImpl({c10::kPrivateUse1, index}, c10::DispatchKeySet(c10::DispatchKey::PrivateUse1)),
+        host_(std::move(host)) {}
+
+  static c10::DeviceType device_type() {
+    return c10::kPrivateUse1;
+  }
+
+  const at::Generator& host() const {
+    return host_;
+  }
+
+  void set_current_seed(uint64_t seed) override {
+    host_.set_current_seed(seed);
+  }
+  uint64_t current_seed() const override {
+    return host_.current_seed();
+  }
+  uint64_t seed() override {
+    return host_.seed();
+  }
+  // The CPU's generator has no offset, but PyTorch asks for one to pickle and copy a device's.
+  void set_offset(uint64_t offset) override {
+    TORCH_CHECK(offset == 0, "expected 0 for the offset of a tt generator, which has none, got ", offset);
+  }
+  uint64_t get_offset() const override {
+    return 0;
+  }
+  void set_state(const c10::TensorImpl& state) override {
+    host_.unsafeGetGeneratorImpl()->set_state(state);
+  }
+  c10::intrusive_ptr<c10::TensorImpl> get_state() const override {
+    return host_.unsafeGetGeneratorImpl()->get_state();
+  }
+
+ private:
+  GeneratorImpl* clone_impl() const override {
+    return new GeneratorImpl(device().index(), host_.clone());
+  }
+
+  at::Generator host_;
+};
+
+// Seeded as the CPU's is: a torch.manual_seed before the devices were known counts for them too.
+std::vector<at::Generator>* make_default_generators() {
+  const uint64_t seed = at::detail::getDefaultCPUGenerator().current_seed();
+  auto* generators = new std::vector<at::Generator>;
+  for (c10::DeviceIndex index = 0; index < device_count(); ++index) {
+    generators->push_back(at::make_generator<GeneratorImpl>(index, at::detail::createCPUGenerator(seed)));
+  }
+  return generators;
+}
+
+}  // namespace
+
+at::Generator make_generator(c10::DeviceIndex index) {
+  return at::make_generator<GeneratorImpl>(device_index_or_current(index), at::detail::createCPUGenerator());
+}
+
+const at::Generator& default_generator(c10::DeviceIndex index) {
+  index = device_index_or_current(index);
+  check_device_index(index);
+  // Never destroyed, for Python may still hold them at exit.
+  static const auto* const generators = make_default_generators();
+  return (*generators)[index];
+}
+
+at::Generator host_generator(const at::Generator& generator) {
+  return at::check_generator<GeneratorImpl>(generator)->host();
+}
+
+}  // namespace moe::tt::backend

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace moe::tt::backend {
+
+// Addresses that stand for a device's memory: reserved in this process and never accessible, so that host code which
+// follows one ends in a segmentation fault and never reads something else.
+class AddressRange {
+ public:
+  explicit AddressRange(uint64_t size);
+  ~AddressRange();
+  AddressRange(const AddressRange&) = delete;
+  AddressRange& operator=(const AddressRange&) = delete;
+
+  std::byte* begin() const {
+    return begin_;
+  }
+  uint64_t size() const {
+    return size_;
+  }
+  bool contains(const void* address) const {
+    return address >= begin_ && address < begin_ + size_;
+  }
+
+ private:
+  std::byte* begin_;
+  uint64_t size_;
+};
+
+}  // namespace moe::tt::backend

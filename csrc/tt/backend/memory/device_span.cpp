@@ -1,0 +1,38 @@
+#include "tt/backend/memory/device_span.h"
+
+#include <mutex>
+#include <vector>
+
+#include <c10/util/Exception.h>
+
+namespace moe::tt::backend {
+
+DeviceSpan span_of(const at::Tensor& tensor) {
+  TORCH_CHECK(tensor.is_privateuseone(), "expected a tensor on tt, got one on ", tensor.device());
+  if (tensor.numel() == 0) {
+    return {nullptr, 0, &open_device(tensor.device().index())};
+  }
+  return span_of(tensor.const_data_ptr());
+}
+
+DeviceSpan span_of(const void* address) {
+  OpenDevice* device = find_device_of(address);
+  TORCH_CHECK(device != nullptr, "expected an address of tt memory, got ", address);
+  device->device();  // Says so where it is closed, or the parent's.
+  auto [buffer, offset] = device->memory().find(address);
+  return {std::move(buffer), offset, device};
+}
+
+void copy_bytes(const void* source, void* destination, uint64_t size) {
+  if (size == 0) {
+    return;
+  }
+  std::vector<std::byte> bytes(size);
+  const DeviceSpan from = span_of(source);
+  from.device->device().read(from.buffer, from.offset, bytes);
+  const DeviceSpan to = span_of(destination);
+  const std::lock_guard lock(to.device->writing());
+  to.device->device().write(to.buffer, to.offset, bytes);
+}
+
+}  // namespace moe::tt::backend

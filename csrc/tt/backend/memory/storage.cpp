@@ -1,0 +1,79 @@
+#include "tt/backend/memory/storage.h"
+
+#include <algorithm>
+
+#include <ATen/EmptyTensor.h>
+#include <ATen/native/Resize.h>
+#include <c10/core/DeviceGuard.h>
+
+#include "tt/backend/memory/allocator.h"
+#include "tt/backend/memory/device_span.h"
+
+namespace moe::tt::backend {
+namespace {
+
+// The storage grows where the tensor's elements do not fit.
+void fit_storage(const at::Tensor& tensor) {
+  if (tensor.numel() == 0) {
+    return;
+  }
+  const size_t needed =
+      at::detail::computeStorageNbytes(tensor.sizes(), tensor.strides(), tensor.itemsize(), tensor.storage_offset());
+  auto& storage = *tensor.storage().unsafeGetStorageImpl();
+  if (needed > storage.nbytes()) {
+    resize_storage(storage, needed);
+  }
+}
+
+}  // namespace
+
+void resize_storage(c10::StorageImpl& storage, size_t bytes) {
+  TORCH_CHECK(storage.resizable(), "Trying to resize storage that is not resizable");
+  const c10::DeviceGuard device_guard(storage.device());
+  auto data = allocator()->allocate(bytes);
+  copy_bytes(storage.data(), data.get(), std::min(storage.nbytes(), bytes));
+  storage.set_data_ptr_noswap(std::move(data));
+  storage.set_nbytes(bytes);
+}
+
+const at::Tensor& resize_(const at::Tensor& self, at::IntArrayRef size, std::optional<at::MemoryFormat> memory_format) {
+  TORCH_CHECK(
+      memory_format != at::MemoryFormat::Preserve,
+      "resize_: expected a memory format other than torch.preserve_format");
+  at::detail::check_size_nonnegative(size);
+  auto* impl = self.unsafeGetTensorImpl();
+  if (self.sizes() != size) {
+    impl->set_sizes_contiguous(size);
+    fit_storage(self);
+  }
+  if (memory_format) {
+    impl->empty_tensor_restride(*memory_format);
+  }
+  return self;
+}
+
+at::Tensor& set_storage_(
+    at::Tensor& self, at::Storage source, int64_t storage_offset, at::IntArrayRef size, at::IntArrayRef stride) {
+  at::native::checkSetStorage<int64_t>(self, source, storage_offset, size, stride);
+  auto* impl = self.unsafeGetTensorImpl();
+  impl->set_storage_offset(storage_offset);
+  if (stride.data() != nullptr) {
+    impl->set_sizes_and_strides(size, stride);
+  } else {
+    impl->set_sizes_contiguous(size);
+  }
+  fit_storage(self);
+  return self;
+}
+
+at::Tensor& set_empty_(at::Tensor& self) {
+  const c10::DeviceGuard device_guard(self.device());
+  return set_storage_(
+      self,
+      c10::Storage(c10::Storage::use_byte_size_t(), 0, allocator()->allocate(0), allocator(), /*resizable=*/true),
+      0,
+      {0},
+      {});
+}
+
+}  // namespace moe::tt::backend

@@ -1,0 +1,98 @@
+#include "tt/backend/register.h"
+
+#include <ATen/detail/PrivateUse1HooksInterface.h>
+#include <ATen/ops/_reshape_alias_native.h>
+#include <ATen/ops/as_strided_native.h>
+#include <ATen/ops/is_set_to_native.h>
+#include <ATen/ops/set_native.h>
+#include <ATen/ops/unfold_native.h>
+#include <ATen/ops/view_as_complex_native.h>
+#include <ATen/ops/view_as_real_native.h>
+#include <ATen/ops/view_native.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <torch/library.h>
+
+#include "tt/backend/aten/autocast.h"
+#include "tt/backend/aten/copy.h"
+#include "tt/backend/aten/factories.h"
+#include "tt/backend/device/guard.h"
+#include "tt/backend/fallback/fallback.h"
+#include "tt/backend/hooks.h"
+#include "tt/backend/memory/allocator.h"
+#include "tt/backend/memory/storage.h"
+
+namespace moe::tt::backend {
+namespace {
+
+// One stream a device: there is nothing to record.
+void record_stream(at::Tensor&, at::Stream) {}
+
+torch::Library& keep(torch::Library library) {
+  return *new torch::Library(std::move(library));
+}
+
+torch::Library& implement(const char* name_space, c10::DispatchKey key) {
+  return keep(torch::Library(torch::Library::IMPL, name_space, key, __FILE__, __LINE__));
+}
+
+void register_kernels() {
+  auto& aten = implement("aten", c10::DispatchKey::PrivateUse1);
+  aten.impl("empty.memory_format", &empty_memory_format);
+  aten.impl("empty_strided", &empty_strided);
+
+  // Views are arithmetic on offsets and strides: PyTorch's own serve any device.
+  aten.impl("as_strided", &at::native::as_strided_tensorimpl);
+  aten.impl("view", &at::native::view);
+  aten.impl("_reshape_alias", &at::native::_reshape_alias);
+  aten.impl("unfold", &at::native::unfold);
+  aten.impl("view_as_real", &at::native::view_as_real);
+  aten.impl("view_as_complex", &at::native::view_as_complex);
+
+  aten.impl("resize_", &resize_);
+  aten.impl("set_", &set_empty_);
+  aten.impl("set_.source_Storage_storage_offset", &set_storage_);
+  aten.impl("set_.source_Storage", static_cast<at::Tensor& (*)(at::Tensor&, at::Storage)>(&at::native::set_));
+  aten.impl("set_.source_Tensor", &at::native::set_tensor_);
+  aten.impl("is_set_to", &at::native::is_set_to);
+  aten.impl("record_stream", &record_stream);
+
+  aten.impl("_copy_from", &copy_from);
+  aten.impl("_copy_from_and_resize", &copy_from_and_resize);
+  aten.impl("_local_scalar_dense", &local_scalar_dense);
+  aten.impl("fill_.Scalar", &fill_scalar_);
+  aten.impl("fill_.Tensor", &fill_tensor_);
+  aten.impl("zero_", &zero_);
+
+  implement("_", c10::DispatchKey::PrivateUse1).fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
+
+  implement("_", c10::DispatchKey::AutocastPrivateUse1).fallback(torch::CppFunction::makeFallthrough());
+  register_autocast(implement("aten", c10::DispatchKey::AutocastPrivateUse1));
+
+  // The copy sees to these bits. Resolved before, its destination would be a temporary tensor, for its schema does not
+  // say that it writes there.
+  for (const auto key : {c10::DispatchKey::Conjugate, c10::DispatchKey::Negative}) {
+    implement("aten", key).impl("_copy_from", torch::CppFunction::makeFallthrough());
+  }
+}
+
+}  // namespace
+
+void register_backend() {
+  static bool registered = false;
+  if (registered) {
+    return;
+  }
+  TORCH_CHECK(
+      !c10::is_privateuse1_backend_registered() && !at::isPrivateUse1HooksRegistered(),
+      "PyTorch has room for one device from outside, and \"",
+      c10::get_privateuse1_backend(),
+      "\" has taken it: \"tt\" cannot be used in the same process");
+  c10::register_privateuse1_backend("tt");
+  c10::SetAllocator(c10::kPrivateUse1, allocator());
+  c10::impl::DeviceGuardImplRegistrar(c10::kPrivateUse1, guard());
+  at::RegisterPrivateUse1HooksInterface(hooks());
+  register_kernels();
+  registered = true;
+}
+
+}  // namespace moe::tt::backend

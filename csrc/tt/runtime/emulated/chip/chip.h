@@ -1,0 +1,69 @@
+#pragma once
+
+// The numbers of the emulated chips, as tt-metal gives them for the real ones.
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "tt/runtime/runtime.h"
+
+namespace moe::tt::runtime::emulated {
+
+struct NocCoordinates {
+  uint32_t x;
+  uint32_t y;
+
+  bool operator==(const NocCoordinates&) const = default;
+};
+
+struct Chip {
+  DeviceProperties properties;
+
+  // L1 below `l1_semaphores` belongs to the firmware, which keeps kL1ZerosSize zeros at `l1_zeros`; from there tt-metal
+  // keeps semaphores, arguments and kernels (its "kernel config" of 69 KiB), and from `l1_unreserved` on a program's
+  // circular buffers.
+  uint32_t l1_zeros;
+  uint32_t l1_semaphores;
+  uint32_t l1_unreserved;
+
+  uint32_t noc_max_burst;  // bytes in one packet
+
+  std::vector<uint32_t> core_columns;  // the NoC x of each column of the grid
+  std::vector<uint32_t> core_rows;
+  std::vector<NocCoordinates> dram_banks;
+
+  uint64_t bank_size() const {
+    return properties.dram_size / properties.dram_banks;
+  }
+
+  std::pair<uint32_t, uint32_t> logical(uint32_t core) const {
+    return {core % properties.grid_x, core / properties.grid_x};
+  }
+
+  NocCoordinates noc(uint32_t core) const {
+    return {core_columns[core % properties.grid_x], core_rows[core / properties.grid_x]};
+  }
+
+  // Which worker core or DRAM bank answers at these coordinates.
+  std::optional<uint32_t> core_at(NocCoordinates noc) const;
+  std::optional<uint32_t> bank_at(NocCoordinates noc) const;
+};
+
+// What a chip's NoC and tt-metal have in common on every architecture.
+inline constexpr uint32_t kL1Alignment = 16;
+inline constexpr uint32_t kL1ZerosSize = 512;
+inline constexpr uint32_t kDramWriteAlignment = 16;
+inline constexpr uint32_t kNumSemaphores = 16;
+inline constexpr uint32_t kSemaphoreStride = 16;
+inline constexpr uint32_t kNumCircularBuffers = 32;
+inline constexpr uint32_t kMaxRuntimeArgs = 341;
+
+// As TORCH_TT_EMULATED_ARCH, TORCH_TT_EMULATED_DRAM_SIZE and TORCH_TT_GRID say.
+Chip chip_from_environment();
+
+// As TORCH_TT_EMULATED_DEVICES says.
+uint32_t device_count_from_environment();
+
+}  // namespace moe::tt::runtime::emulated

@@ -1,0 +1,111 @@
+#include "tt/runtime/emulated/chip/dram.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "tt/runtime/emulated/chip/poison.h"
+#include "tt/support/str.h"
+
+namespace moe::tt::runtime::emulated {
+
+namespace {
+
+// How much of a new buffer is poisoned in each bank: enough to find what relies on zeros, at no cost worth a thought.
+constexpr uint64_t kPoisoned = 16 * 1024;
+
+}  // namespace
+
+Dram::Dram(const Chip& chip)
+    : banks_(chip.properties.dram_banks),
+      alignment_(chip.properties.dram_alignment),
+      bank_size_(chip.bank_size()),
+      memory_(std::make_unique<Mapping>(chip.properties.dram_size)),
+      // Address 0 is no buffer's, so that it can stand for "none".
+      free_list_(alignment_, bank_size_) {}
+
+std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
+  if (!std::has_single_bit(page_size) || page_size % alignment_ != 0) {
+    throw DeviceError(
+        str("a DRAM buffer's page size must be a power of two and a multiple of the DRAM alignment of ",
+            alignment_,
+            " bytes, got ",
+            page_size));
+  }
+  uint64_t capacity = uint64_t{banks_} * bank_size_;
+  uint64_t pages = std::max<uint64_t>(1, size / page_size + (size % page_size != 0));
+  uint64_t in_each_bank = (pages + banks_ - 1) / banks_ * page_size;
+
+  std::optional<uint64_t> address;
+  {
+    std::scoped_lock lock(mutex_);
+    address = free_list_.allocate(in_each_bank);
+    if (!address) {
+      uint64_t free = free_list_.free_bytes() * banks_;
+      throw OutOfMemory(
+          str("out of device memory: tried to allocate ",
+              size,
+              " bytes (",
+              in_each_bank,
+              " in each of ",
+              banks_,
+              " DRAM banks), but of ",
+              capacity,
+              " bytes ",
+              free,
+              " are free, the largest piece in a bank being ",
+              free_list_.largest(),
+              " bytes"),
+          size,
+          free);
+    }
+  }
+  auto buffer =
+      std::make_shared<DramBuffer>(shared_from_this(), static_cast<uint32_t>(*address), pages * page_size, page_size);
+  for (uint32_t bank = 0; bank < banks_; ++bank) {
+    poison(at(bank, *address), std::min(in_each_bank, kPoisoned));
+  }
+  return buffer;
+}
+
+void Dram::free(const DramBuffer& buffer) {
+  if (!process_.is_current()) {
+    return;  // a thread that is not here may hold the mutex
+  }
+  std::scoped_lock lock(mutex_);
+  free_list_.free(buffer.address(), buffer.bank_bytes());
+}
+
+template <typename Copy>
+void Dram::for_each_page(const DramBuffer& buffer, uint64_t offset, uint64_t size, const Copy& copy) const {
+  const uint64_t page_size = buffer.page_size();
+  for (uint64_t done = 0; done < size;) {
+    uint64_t page = (offset + done) / page_size;
+    uint64_t in_page = (offset + done) % page_size;
+    uint64_t count = std::min(size - done, page_size - in_page);
+    copy(at(page % banks_, buffer.address() + page / banks_ * page_size + in_page), done, count);
+    done += count;
+  }
+}
+
+void Dram::write(const DramBuffer& buffer, uint64_t offset, std::span<const std::byte> source) const {
+  for_each_page(buffer, offset, source.size(), [&](std::byte* memory, uint64_t done, uint64_t count) {
+    std::memcpy(memory, source.data() + done, count);
+  });
+}
+
+void Dram::read(const DramBuffer& buffer, uint64_t offset, std::span<std::byte> destination) const {
+  for_each_page(buffer, offset, destination.size(), [&](const std::byte* memory, uint64_t done, uint64_t count) {
+    std::memcpy(destination.data() + done, memory, count);
+  });
+}
+
+void Dram::close() {
+  memory_.reset();
+}
+
+DramBuffer::~DramBuffer() {
+  dram_->free(*this);
+}
+
+}  // namespace moe::tt::runtime::emulated

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+
+#include "tt/runtime/emulated/chip/anonymous_memory.h"
+#include "tt/runtime/emulated/chip/chip.h"
+#include "tt/runtime/emulated/chip/free_list.h"
+#include "tt/runtime/process.h"
+#include "tt/runtime/runtime.h"
+
+namespace moe::tt::runtime::emulated {
+
+class DramBuffer;
+
+// The banks of a device. Buffers take the same range of addresses in every bank.
+class Dram : public std::enable_shared_from_this<Dram> {
+ public:
+  explicit Dram(const Chip& chip);
+
+  std::shared_ptr<DramBuffer> allocate(uint64_t size, uint32_t page_size);
+
+  std::byte* at(uint32_t bank, uint64_t address) const {
+    return memory_->data() + bank * bank_size_ + address;
+  }
+
+  // Bytes of a buffer as the host sees it, one run over all banks.
+  void write(const DramBuffer& buffer, uint64_t offset, std::span<const std::byte> source) const;
+  void read(const DramBuffer& buffer, uint64_t offset, std::span<std::byte> destination) const;
+
+  uint32_t banks() const {
+    return banks_;
+  }
+
+  // Gives the memory back; buffers that are left keep their addresses, but nothing stands there.
+  void close();
+
+ private:
+  friend class DramBuffer;
+
+  void free(const DramBuffer& buffer);
+  template <typename Copy>
+  void for_each_page(const DramBuffer& buffer, uint64_t offset, uint64_t size, const Copy& copy) const;
+
+  Process process_;
+  uint32_t banks_;
+  uint32_t alignment_;
+  uint64_t bank_size_;
+  std::unique_ptr<Mapping> memory_;
+  std::mutex mutex_;  // of free_list_
+  FreeList free_list_;
+};
+
+class DramBuffer : public Buffer {
+ public:
+  DramBuffer(std::shared_ptr<Dram> dram, uint32_t address, uint64_t size, uint32_t page_size)
+      : dram_(std::move(dram)), address_(address), size_(size), page_size_(page_size) {}
+  ~DramBuffer() override;
+
+  uint32_t address() const override {
+    return address_;
+  }
+  uint64_t size() const override {
+    return size_;
+  }
+  uint32_t page_size() const override {
+    return page_size_;
+  }
+
+  uint64_t num_pages() const {
+    return size_ / page_size_;
+  }
+  // What it takes in every bank, also where a bank has a page less than the others.
+  uint64_t bank_bytes() const {
+    return (num_pages() + dram_->banks() - 1) / dram_->banks() * page_size_;
+  }
+  const Dram* dram() const {
+    return dram_.get();
+  }
+
+ private:
+  std::shared_ptr<Dram> dram_;
+  uint32_t address_;
+  uint64_t size_;
+  uint32_t page_size_;
+};
+
+}  // namespace moe::tt::runtime::emulated

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tt/runtime/emulated/chip/dram.h"
+
+namespace moe::tt::runtime::emulated {
+
+// The buffers that a launch may touch.
+class DramView {
+ public:
+  DramView(const Dram& dram, std::span<const std::shared_ptr<DramBuffer>> buffers);
+
+  // The bytes at an address of a bank; throws DeviceError where they are not all in one page of one buffer.
+  std::byte* at(uint32_t bank, uint64_t address, uint64_t size) const;
+
+ private:
+  const Dram& dram_;
+  std::vector<const DramBuffer*> buffers_;  // by address
+};
+
+}  // namespace moe::tt::runtime::emulated

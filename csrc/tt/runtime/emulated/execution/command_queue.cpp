@@ -1,0 +1,95 @@
+#include "tt/runtime/emulated/execution/command_queue.h"
+
+#include <utility>
+
+namespace moe::tt::runtime::emulated {
+
+Queue::Queue() : worker_([this] { work(); }) {}
+
+Queue::~Queue() {
+  {
+    std::scoped_lock lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  worker_.join();
+}
+
+void Queue::enqueue(Command command) {
+  {
+    std::scoped_lock lock(mutex_);
+    commands_.push_back(std::move(command));
+  }
+  changed_.notify_all();
+}
+
+void Queue::run(const Command& command) {
+  std::unique_lock lock(mutex_);
+  if (commands_.empty() && !busy_) {
+    execute(lock, [&] { command(); });
+  } else {
+    // Commands of other threads may follow; this one is not to wait for them.
+    uint64_t ticket = ended_ + busy_ + commands_.size();
+    commands_.push_back([&] { command(); });
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return ended_ > ticket; });
+  }
+  throw_failure(lock);
+}
+
+bool Queue::try_run(const Command& command) {
+  std::unique_lock lock(mutex_);
+  if (!commands_.empty() || busy_) {
+    return false;
+  }
+  execute(lock, [&] { command(); });
+  return true;
+}
+
+void Queue::wait() {
+  std::unique_lock lock(mutex_);
+  uint64_t enqueued = ended_ + busy_ + commands_.size();
+  changed_.wait(lock, [&] { return ended_ >= enqueued; });
+  throw_failure(lock);
+}
+
+void Queue::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return !busy_ && (!commands_.empty() || closing_); });
+    if (commands_.empty()) {
+      return;
+    }
+    Command command = std::move(commands_.front());
+    commands_.pop_front();
+    execute(lock, std::move(command));
+  }
+}
+
+void Queue::execute(std::unique_lock<std::mutex>& lock, Command command) {
+  busy_ = true;
+  lock.unlock();
+  std::exception_ptr failure;
+  try {
+    command();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  command = nullptr;  // who waits for the end finds what it held released
+  lock.lock();
+  if (failure && !failure_) {
+    failure_ = failure;
+  }
+  busy_ = false;
+  ++ended_;
+  changed_.notify_all();
+}
+
+void Queue::throw_failure(std::unique_lock<std::mutex>& lock) {
+  if (std::exception_ptr failure = std::exchange(failure_, nullptr)) {
+    lock.unlock();
+    std::rethrow_exception(failure);
+  }
+}
+
+}  // namespace moe::tt::runtime::emulated

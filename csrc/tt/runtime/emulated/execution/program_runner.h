@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "tt/runtime/emulated/chip/chip.h"
+#include "tt/runtime/emulated/chip/dram.h"
+#include "tt/runtime/emulated/chip/worker_cores.h"
+#include "tt/runtime/emulated/execution/scheduler.h"
+#include "tt/runtime/emulated/execution/traffic.h"
+#include "tt/runtime/emulated/program.h"
+
+namespace moe::tt::runtime::emulated {
+
+// Runs launches, one at a time.
+class Engine {
+ public:
+  Engine(const Chip& chip, const Dram& dram, TrafficCounter& traffic)
+      : chip_(chip), dram_(dram), traffic_(traffic), tensix_(chip) {}
+
+  // Returns when every kernel has ended; throws the first failure.
+  void run(
+      const EmulatedProgram& program,
+      std::span<const uint32_t> common_args,
+      std::span<const std::shared_ptr<DramBuffer>> buffers);
+
+ private:
+  void prepare(const EmulatedProgram& program);
+
+  const Chip& chip_;
+  const Dram& dram_;
+  TrafficCounter& traffic_;
+  Tensix tensix_;
+  Scheduler scheduler_;
+};
+
+}  // namespace moe::tt::runtime::emulated

@@ -1,0 +1,206 @@
+#include "tt/runtime/emulated/execution/scheduler.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "tt/runtime/emulated/execution/tsan.h"
+#include "tt/runtime/runtime.h"
+#include "tt/support/str.h"
+
+namespace moe::tt::runtime::emulated {
+
+namespace {
+
+// How long a kernel that neither waits nor ends may keep others from starting.
+constexpr std::chrono::milliseconds kPatience(20);
+
+// A report of more waiting kernels than this would hide what matters.
+constexpr uint32_t kReportedWaiters = 16;
+
+}  // namespace
+
+void Scheduler::run(uint32_t count, uint32_t cores, const Body& body) {
+  // Before the first kernel runs: none could be stopped where a later one finds no thread.
+  threads_.reserve(count);
+  std::unique_lock lock(mutex_);
+  body_ = &body;
+  count_ = count;
+  next_ = 0;
+  running_ = 0;
+  waiting_ = 0;
+  num_threads_ = 0;
+  num_cores_ = cores;
+  failure_ = nullptr;
+  aborted_ = false;
+  ended_ = 0;
+  while (cores_.size() < cores) {
+    cores_.push_back(std::make_unique<Core>());
+  }
+  if (kThreadSanitizer) {
+    start_all();
+  } else {
+    uint32_t processors = std::max(2u, std::thread::hardware_concurrency());
+    for (uint32_t i = 0; i < std::min(count, processors); ++i) {
+      start_thread();
+    }
+  }
+  auto done = [this] { return ended_.load(std::memory_order_acquire) == num_threads_; };
+  while (!all_ended_.wait_for(lock, kPatience, done)) {
+    if (!aborted()) {
+      start_all();
+    }
+  }
+  if (std::exception_ptr failure = std::exchange(failure_, nullptr)) {
+    std::rethrow_exception(failure);
+  }
+}
+
+void Scheduler::start_thread() {
+  // As many threads as kernels are enough: those that are not in a kernel take the next.
+  if (num_threads_ < count_) {
+    threads_.run(num_threads_++, work_);
+  }
+}
+
+void Scheduler::start_all() {
+  for (uint32_t missing = count_ - next_; missing > 0; --missing) {
+    start_thread();
+  }
+}
+
+void Scheduler::work() {
+  while (std::optional<uint32_t> kernel = begin_kernel()) {
+    (*body_)(*kernel);
+    end_kernel();
+    if (kThreadSanitizer) {
+      break;
+    }
+  }
+  // The one edge that ThreadSanitizer is to see: what kernels did comes before what follows the launch.
+  ended_.fetch_add(1, std::memory_order_release);
+  OutOfSanitizersSight unseen;
+  std::scoped_lock lock(mutex_);
+  all_ended_.notify_one();
+}
+
+std::optional<uint32_t> Scheduler::begin_kernel() {
+  OutOfSanitizersSight unseen;
+  std::scoped_lock lock(mutex_);
+  if (next_ == count_ || aborted()) {
+    return std::nullopt;
+  }
+  ++running_;
+  return next_++;
+}
+
+void Scheduler::end_kernel() {
+  OutOfSanitizersSight unseen;
+  std::scoped_lock lock(mutex_);
+  --running_;
+  look_for_deadlock();
+}
+
+void Scheduler::wait(
+    uint32_t core, uint32_t slot, const Condition& condition, const std::function<std::string()>& who) {
+  // A kernel that waits learns nothing from the scheduler: only the condition, read in sight, orders it after others.
+  while (!condition.holds()) {
+    OutOfSanitizersSight unseen;
+    Core& at = *cores_[core];
+    Waiter& waiter = at.waiters[slot];
+    std::unique_lock lock(mutex_);
+    // Either this is seen by who makes the condition hold, or what they did is seen here.
+    at.num_waiting.fetch_add(1, std::memory_order_acq_rel);
+    if (!aborted() && !condition.holds()) {
+      waiter.condition = &condition;
+      waiter.who = &who;
+      --running_;
+      ++waiting_;
+      if (next_ < count_) {
+        start_thread();
+      }
+      look_for_deadlock();
+      waiter.woken.wait(lock, [&] { return waiter.condition == nullptr; });
+    }
+    at.num_waiting.fetch_sub(1, std::memory_order_relaxed);
+    if (aborted()) {
+      throw Aborted();
+    }
+  }
+}
+
+void Scheduler::signal(uint32_t core) {
+  OutOfSanitizersSight unseen;
+  Core& at = *cores_[core];
+  if (at.num_waiting.fetch_add(0, std::memory_order_acq_rel) == 0) {
+    return;
+  }
+  std::scoped_lock lock(mutex_);
+  for (Waiter& waiter : at.waiters) {
+    wake_if_holds(waiter);
+  }
+}
+
+bool Scheduler::wake_if_holds(Waiter& waiter) {
+  if (waiter.condition == nullptr || !(aborted() || waiter.condition->holds())) {
+    return false;
+  }
+  waiter.condition = nullptr;
+  --waiting_;
+  ++running_;
+  waiter.woken.notify_one();
+  return true;
+}
+
+void Scheduler::look_for_deadlock() {
+  // While a kernel runs or is about to start, it may yet do what the others wait for. A kernel that has done it but not
+  // yet called signal() runs too.
+  if (running_ > 0 || waiting_ == 0 || (next_ < count_ && !aborted())) {
+    return;
+  }
+  bool woken = false;
+  for (uint32_t core = 0; core < num_cores_; ++core) {
+    for (Waiter& waiter : cores_[core]->waiters) {
+      woken |= wake_if_holds(waiter);
+    }
+  }
+  if (woken) {
+    return;
+  }
+  std::string report =
+      str("deadlock: ", waiting_, waiting_ == 1 ? " kernel waits" : " kernels wait", " and no other kernel runs");
+  uint32_t reported = 0;
+  for (uint32_t core = 0; core < num_cores_; ++core) {
+    for (Waiter& waiter : cores_[core]->waiters) {
+      if (waiter.condition != nullptr && reported < kReportedWaiters) {
+        report += str("\n  ", (*waiter.who)(), " waits for ", waiter.condition->describe());
+        ++reported;
+      }
+    }
+  }
+  if (reported < waiting_) {
+    report += str("\n  and ", waiting_ - reported, " more");
+  }
+  abort_locked(std::make_exception_ptr(DeviceError(report)));
+}
+
+void Scheduler::abort(std::exception_ptr failure) {
+  OutOfSanitizersSight unseen;
+  std::scoped_lock lock(mutex_);
+  abort_locked(std::move(failure));
+}
+
+void Scheduler::abort_locked(std::exception_ptr failure) {
+  if (!failure_) {
+    failure_ = std::move(failure);
+  }
+  aborted_.store(true, std::memory_order_relaxed);
+  for (uint32_t core = 0; core < num_cores_; ++core) {
+    for (Waiter& waiter : cores_[core]->waiters) {
+      wake_if_holds(waiter);
+    }
+  }
+}
+
+}  // namespace moe::tt::runtime::emulated

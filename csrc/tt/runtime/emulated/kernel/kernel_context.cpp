@@ -1,0 +1,87 @@
+#include "tt/runtime/emulated/kernel/kernel_context.h"
+
+#include "tt/support/str.h"
+
+namespace moe::tt::runtime::emulated {
+
+constinit thread_local KernelContext* current_kernel = nullptr;
+
+KernelContext::KernelContext(Launch& launch, const EmulatedProgram::Placement& placement)
+    : launch_(launch),
+      placement_(placement),
+      layout_(launch.program.layout()),
+      l1_(launch.tensix.l1(placement.core)),
+      noc_coordinates_(launch.chip.noc(placement.core)),
+      noc_(*this),
+      describe_([this] { return who() + noc_.describe_outstanding(); }) {}
+
+void KernelContext::run() {
+  current_kernel = this;
+  try {
+    placement_.function();
+    noc_.check_idle();
+    launch_.traffic.add(noc_.dram_traffic());
+  } catch (const Aborted&) {
+    // Whose failure it was has reported it.
+  } catch (const DeviceError&) {
+    launch_.scheduler.abort(std::current_exception());
+  } catch (const std::exception& error) {
+    launch_.scheduler.abort(std::make_exception_ptr(DeviceError(str(who(), ": threw: ", error.what()))));
+  } catch (...) {
+    launch_.scheduler.abort(std::make_exception_ptr(DeviceError(str(who(), ": threw something unknown"))));
+  }
+  current_kernel = nullptr;
+}
+
+void KernelContext::fail(const std::string& rule) const {
+  throw DeviceError(str(who(), ": ", rule));
+}
+
+std::string KernelContext::who() const {
+  auto [x, y] = launch_.chip.logical(placement_.core);
+  return str(
+      "kernel '", placement_.kernel->name, "' on core (", x, ", ", y, "), ", name_of(placement_.kernel->processor));
+}
+
+uint32_t KernelContext::argument(const char* kind, std::span<const uint32_t> arguments, int64_t index) const {
+  if (index < 0 || static_cast<uint64_t>(index) >= arguments.size()) {
+    fail(str("expected the index of a ", kind, " argument below ", arguments.size(), ", got ", index));
+  }
+  return arguments[static_cast<size_t>(index)];
+}
+
+uint32_t KernelContext::runtime_arg(int index) const {
+  return argument("run-time", *placement_.runtime_args, index);
+}
+
+uint32_t KernelContext::common_arg(int index) const {
+  return argument("common run-time", launch_.common_args, index);
+}
+
+uint32_t KernelContext::compile_arg(uint32_t index) const {
+  return argument("compile-time", placement_.kernel->compile_args, index);
+}
+
+void KernelContext::fail_access(uint32_t address, uint64_t offset, uint64_t size, uint64_t alignment) const {
+  uint64_t first = address + offset;
+  if (first % alignment != 0) {
+    fail(str("expected an L1 address aligned to ", alignment, " bytes, got ", first));
+  }
+  const L1Layout::Region& region = layout_.at(address);
+  if (region.size == 0) {
+    fail(str("expected an L1 address in one of the program's regions (", layout_.describe(), "), got ", address));
+  }
+  fail(str("expected an access inside ", describe(region), ", got ", size, " bytes at ", first));
+}
+
+uint32_t KernelContext::address_of(const volatile void* pointer) const {
+  auto offset = reinterpret_cast<uintptr_t>(pointer) - reinterpret_cast<uintptr_t>(l1_);
+  if (offset >= launch_.chip.properties.l1_size) {
+    fail(
+        "expected a pointer into the core's L1, got another one; take it from "
+        "CoreLocalMem<...>(address).get_unsafe_ptr()");
+  }
+  return static_cast<uint32_t>(offset);
+}
+
+}  // namespace moe::tt::runtime::emulated

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tt/runtime/emulated/chip/chip.h"
+
+namespace moe::tt::runtime::emulated {
+
+class KernelContext;
+
+// The two NoCs as one kernel uses them. A transfer is checked when it is issued, and happens as late as the chip
+// allows: a read's data arrives at the barrier, a write takes its source when it is flushed and arrives at the barrier.
+class NocInterface {
+ public:
+  static constexpr uint8_t kNumNocs = 2;
+
+  // Whether the kernel promises that a transfer fits into a packet.
+  enum class Packets { kOne, kAny };
+  // Whether a multicast's sender is one of its receivers.
+  enum class Loopback { kNo, kYes };
+
+  explicit NocInterface(KernelContext& kernel) : kernel_(kernel) {}
+
+  void read(uint64_t source, uint32_t destination, uint32_t size, uint8_t noc, Packets packets);
+  void read_set_state(uint64_t source, std::optional<uint32_t> size, uint8_t noc);
+  void read_with_state(uint32_t source, uint32_t destination, std::optional<uint32_t> size, uint8_t noc);
+  void read_barrier(uint8_t noc);
+
+  void write(uint32_t source, uint64_t destination, uint32_t size, uint8_t noc, bool posted, Packets packets);
+  void write_set_state(uint64_t destination, uint32_t size, uint8_t noc);
+  void write_with_state(uint32_t source, uint32_t destination, uint8_t noc, bool posted);
+  void write_multicast(
+      uint32_t source,
+      uint64_t destination,
+      uint32_t size,
+      uint32_t num_destinations,
+      uint8_t noc,
+      Loopback loopback,
+      Packets packets);
+  void writes_flushed(uint8_t noc);
+  void posted_writes_flushed(uint8_t noc);
+  void write_barrier(uint8_t noc);
+
+  // Words of a semaphore, from a local one; they leave the registers of other transfers alone.
+  void set_remote_semaphore(uint32_t source, uint64_t destination, uint8_t noc);
+  void set_semaphore_multicast(
+      uint32_t source, uint64_t destination, uint32_t num_destinations, uint8_t noc, Loopback loopback);
+
+  // By value: nothing of this core's L1 is read later.
+  void write_word(uint64_t destination, uint32_t value, uint8_t byte_enable, uint8_t noc, bool posted);
+  void increment(uint64_t destination, uint32_t by, uint8_t noc, bool posted);
+  void increment_multicast(uint64_t destination, uint32_t by, uint32_t num_destinations, uint8_t noc, bool posted);
+  void atomic_barrier(uint8_t noc);
+
+  // What was flushed arrives.
+  void deliver_sent();
+
+  const DramTraffic& dram_traffic() const {
+    return dram_traffic_;
+  }
+
+  // Throws where transfers are outstanding.
+  void check_idle() const;
+  // " (with ...)" or nothing.
+  std::string describe_outstanding() const;
+
+ private:
+  // Memory somewhere on the chip.
+  struct Place {
+    std::byte* memory;
+    std::optional<uint32_t> core;  // none in DRAM
+    uint64_t address;
+    bool is_semaphore;
+  };
+  struct Read {
+    Place source;
+    std::byte* destination;
+    uint32_t size;
+    uint8_t noc;
+  };
+  struct Write {
+    Place source;
+    Place destination;
+    uint32_t size;
+    uint8_t noc;
+    bool posted;
+    enum { kIssued, kSent, kArrived } progress = kIssued;
+    size_t sent = 0;  // where in sent_ the bytes are, from kSent on
+  };
+  // Of the registers that the "with_state" transfers reuse.
+  struct State {
+    uint64_t address;
+    std::optional<uint32_t> size;
+  };
+
+  void check_issue(uint32_t size, uint8_t noc, Packets packets) const;
+  Place local(uint32_t address, uint32_t size, const char* what) const;
+  Place remote(uint64_t noc_address, uint32_t size, const char* what) const;
+  Place on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const;
+  // The firmware's zeros, where a read asks for them: no program may write there.
+  std::optional<Place> zeros(uint64_t noc_address, uint32_t size) const;
+  std::vector<Place> multicast(
+      uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc, Loopback loopback) const;
+  void check_alignment(uint64_t source, uint64_t destination, uint32_t modulus, const char* what) const;
+  void issue_write(const Place& source, const Place& destination, uint32_t size, uint8_t noc, bool posted);
+
+  void send(Write& write);
+  void deliver(Write& write);
+  void forget_arrived(uint8_t noc, bool posted);
+  void store(const Place& destination, const std::byte* source, uint32_t size);
+  void load(const Place& source, std::byte* destination, uint32_t size) const;
+  void add(const Place& destination, uint32_t by);
+
+  uint32_t outstanding_reads(uint8_t noc) const;
+  uint32_t outstanding_writes(uint8_t noc, bool sent) const;
+
+  KernelContext& kernel_;
+  std::vector<Read> reads_;
+  std::vector<Write> writes_;
+  std::vector<std::byte> sent_;
+  std::optional<State> read_state_[kNumNocs];
+  std::optional<State> write_state_[kNumNocs];
+  uint32_t inline_writes_[kNumNocs] = {};
+  uint32_t atomics_[kNumNocs] = {};
+  DramTraffic dram_traffic_;
+};
+
+}  // namespace moe::tt::runtime::emulated

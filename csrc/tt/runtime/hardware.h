@@ -1,0 +1,36 @@
+#pragma once
+
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include "tt/support/get_env.h"
+
+namespace moe::tt::runtime {
+
+// TT-Metalium's own variable: the simulator that stands in for a chip.
+inline bool simulator_is_set() {
+  return !get_env("TT_METAL_SIMULATOR").empty();
+}
+
+// Chips that the kernel driver has found. Behind one of them there may be another, which has no file of its own.
+inline uint32_t count_device_files() noexcept {
+  const auto is_number = [](const std::string& name) {
+    return std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c) != 0; });
+  };
+  try {
+    std::error_code missing;
+    uint32_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/dev/tenstorrent", missing)) {
+      count += is_number(entry.path().filename().string()) ? 1 : 0;
+    }
+    return count;
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
+}  // namespace moe::tt::runtime

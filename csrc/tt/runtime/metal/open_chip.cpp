@@ -1,0 +1,76 @@
+#include "tt/runtime/metal/open_chip.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <tt-metalium/distributed.hpp>
+
+namespace moe::tt::runtime::metal {
+namespace {
+
+// At the end nobody is left to be told, and the rest is still to be closed.
+template <typename Call>
+void regardless(const Call& call) noexcept {
+  try {
+    call();
+  } catch (...) {
+  }
+}
+
+// What TT-Metalium takes apart when a process exits waits for threads that a forked child has not: there the exit ends
+// here. Registered after the first device is open, so that it runs before what TT-Metalium registered until then.
+void leave_forked_children_early() {
+  static const Process opener;
+  [[maybe_unused]] static const int registered = on_exit(
+      [](int status, void*) {
+        if (!opener.is_current()) {
+          std::fflush(nullptr);
+          _exit(status);
+        }
+      },
+      nullptr);
+}
+
+}  // namespace
+
+Mesh::Mesh(uint32_t index, std::shared_ptr<MeshDevice> device) : index_(index), device_(std::move(device)) {
+  leave_forked_children_early();
+}
+
+void Mesh::enter(Resident* resident) {
+  residents_.insert(resident);
+}
+
+void Mesh::leave(Resident* resident) noexcept {
+  if (!process_.is_current()) {
+    resident->abandon();  // without the lock, which a thread of the parent may have held
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  if (residents_.erase(resident) > 0) {
+    regardless([&] { resident->release(); });
+  }
+}
+
+void Mesh::close() noexcept {
+  if (!process_.is_current()) {
+    // The device is the parent's, and so is the thread that may have held the lock.
+    regardless([&] { new std::shared_ptr<MeshDevice>(std::move(device_)); });
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  if (device_ == nullptr) {
+    return;
+  }
+  regardless([&] { metalium::distributed::Finish(device_->mesh_command_queue()); });
+  for (Resident* resident : residents_) {
+    regardless([&] { resident->release(); });
+  }
+  residents_.clear();
+  regardless([&] { device_->close(); });
+  device_.reset();
+}
+
+}  // namespace moe::tt::runtime::metal

@@ -1,9 +1,0 @@
-#pragma once
-
-namespace moe::tt {
-
-// Makes tt known to PyTorch: kernels, allocator, guard, hooks and the name. Throws where another backend has taken
-// PyTorch's one place for a device from outside. Opens nothing.
-void register_backend();
-
-}  // namespace moe::tt
