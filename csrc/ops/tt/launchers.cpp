@@ -49,8 +49,7 @@ Launcher& launcher_of(const at::Tensor& tensor) {
 }
 
 Span flat_span(const at::Tensor& tensor) {
-  const backend::DeviceSpan span = backend::span_of(tensor);
-  return {span.buffer, span.offset};
+  return backend::span_of(tensor);
 }
 
 Choices choices_of(const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {

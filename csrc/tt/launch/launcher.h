@@ -19,11 +19,7 @@ namespace moe::tt::launch {
 
 using namespace kernels;
 
-// Bytes of a buffer, from an offset on.
-struct Span {
-  std::shared_ptr<runtime::Buffer> buffer;
-  uint64_t offset = 0;
-};
+using Span = runtime::BufferSpan;
 
 // The router's choices, checked, contiguous.
 struct Choices {

@@ -64,6 +64,12 @@ class Buffer {
   virtual uint32_t page_size() const = 0;
 };
 
+// The bytes of a buffer from an offset on.
+struct BufferSpan {
+  std::shared_ptr<Buffer> buffer;  // null where there are no bytes
+  uint64_t offset = 0;
+};
+
 // The data-movement processors of a Tensix core, by tt-metal's names.
 enum class Processor : uint8_t {
   kRiscv0,

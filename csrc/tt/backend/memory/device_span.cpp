@@ -10,7 +10,7 @@ namespace moe::tt::backend {
 DeviceSpan span_of(const at::Tensor& tensor) {
   TORCH_CHECK(tensor.is_privateuseone(), "expected a tensor on tt, got one on ", tensor.device());
   if (tensor.numel() == 0) {
-    return {nullptr, 0, &open_device(tensor.device().index())};
+    return {{}, &open_device(tensor.device().index())};
   }
   return span_of(tensor.const_data_ptr());
 }
@@ -20,7 +20,7 @@ DeviceSpan span_of(const void* address) {
   TORCH_CHECK(device != nullptr, "expected an address of tt memory, got ", address);
   device->device();  // Says so where it is closed, or the parent's.
   auto [buffer, offset] = device->memory().find(address);
-  return {std::move(buffer), offset, device};
+  return {{std::move(buffer), offset}, device};
 }
 
 void copy_bytes(const void* source, void* destination, uint64_t size) {

@@ -10,9 +10,7 @@
 namespace moe::tt::backend {
 
 // Where bytes are on a device.
-struct DeviceSpan {
-  std::shared_ptr<runtime::Buffer> buffer;  // null where there are no bytes
-  uint64_t offset = 0;                      // bytes from the buffer's start
+struct DeviceSpan : runtime::BufferSpan {
   OpenDevice* device = nullptr;
 };
 
