@@ -4,11 +4,10 @@
 
 namespace moe {
 
-std::string id_out_of_range_message(
-    const char* op, int64_t position, int64_t num_choices, int64_t id, int64_t num_experts) {
+std::string id_out_of_range_message(const char* op, int64_t position, int64_t top_k, int64_t id, int64_t num_experts) {
   std::ostringstream message;
   message << op << ": expected expert ids in [0, " << num_experts << ") or the \"no expert\" id (all bits set), got "
-          << id << " at selected_experts[" << position / num_choices << ", " << position % num_choices
+          << id << " at selected_experts[" << position / top_k << ", " << position % top_k
           << "] with num_experts = " << num_experts;
   return message.str();
 }

@@ -5,9 +5,9 @@
 
 namespace moe {
 
-// What to say of an id that is neither in [0, num_experts) nor "no expert". `position` is token * K + k of the first
-// such id. An asynchronous device finds the id and reports it later, so the words stand apart from the raising.
-std::string id_out_of_range_message(
-    const char* op, int64_t position, int64_t num_choices, int64_t id, int64_t num_experts);
+// The error's text for an id that is neither in [0, num_experts) nor "no expert". `position` is token * top_k + k of
+// the first such id. The words stand apart from the raising, for an asynchronous device finds the id first and reports
+// it later.
+std::string id_out_of_range_message(const char* op, int64_t position, int64_t top_k, int64_t id, int64_t num_experts);
 
 }  // namespace moe

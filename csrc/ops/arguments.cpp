@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
-#include <limits>
 #include <string_view>
 
 #include <c10/core/ScalarType.h>
 #include <c10/util/safe_numerics.h>
 
-#include "contract/layout.h"
-#include "contract/names.h"
+#include "contract/choices.h"
 
 namespace moe {
 namespace {
@@ -23,10 +21,8 @@ bool is_one_of(at::ScalarType dtype, std::initializer_list<at::ScalarType> dtype
   return std::find(dtypes.begin(), dtypes.end(), dtype) != dtypes.end();
 }
 
-constexpr uint64_t kMaxBytes = std::numeric_limits<int64_t>::max();
+}  // namespace
 
-// Whether a product of sizes is at most `limit`. A symbolic size is not judged, for a guard on it would tell the
-// compiler nothing worth knowing: the kernel that runs meets the real size and checks again.
 bool product_fits(std::initializer_list<c10::SymInt> sizes, uint64_t limit) {
   uint64_t product = 1;
   bool overflows = false;
@@ -40,7 +36,7 @@ bool product_fits(std::initializer_list<c10::SymInt> sizes, uint64_t limit) {
   return !overflows && product <= limit;
 }
 
-void check_common(
+void check_router_choices(
     const char* op,
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
@@ -82,8 +78,6 @@ void check_common(
       num_experts);
 }
 
-}  // namespace
-
 void check_same_device(const char* op, const c10::Device& selected_experts, const c10::Device& routing_weights) {
   TORCH_CHECK(
       selected_experts == routing_weights,
@@ -92,42 +86,6 @@ void check_same_device(const char* op, const c10::Device& selected_experts, cons
       selected_experts,
       " and ",
       routing_weights);
-}
-
-void check_prepare_mapping(
-    const at::Tensor& selected_experts, const at::Tensor& routing_weights, const c10::SymInt& num_experts) {
-  check_common(kPrepareMapping, selected_experts, routing_weights, num_experts);
-  const auto& tokens = selected_experts.sym_size(0);
-  TORCH_CHECK(
-      product_fits({tokens, num_experts, routing_weights.element_size()}, kMaxBytes),
-      kPrepareMapping,
-      ": expected sizes whose output fits in 2^63 - 1 bytes, got T = ",
-      tokens,
-      " and num_experts = ",
-      num_experts);
-}
-
-void check_prepare_routing(
-    const at::Tensor& selected_experts, const at::Tensor& routing_weights, const c10::SymInt& num_experts) {
-  check_common(kPrepareRouting, selected_experts, routing_weights, num_experts);
-  const auto& tokens = selected_experts.sym_size(0);
-  const auto& choices = selected_experts.sym_size(1);
-  TORCH_CHECK(
-      product_fits({tokens, choices}, kMaxChoices),
-      kPrepareRouting,
-      ": expected at most 2^32 - 1 choices (T * K), got T = ",
-      tokens,
-      " and K = ",
-      choices);
-  TORCH_CHECK(
-      product_fits({pad_num_experts(num_experts), tokens, choices, sizeof(uint32_t)}, kMaxBytes),
-      kPrepareRouting,
-      ": expected sizes whose outputs fit in 2^63 - 1 bytes each, got T = ",
-      tokens,
-      ", K = ",
-      choices,
-      " and num_experts = ",
-      num_experts);
 }
 
 }  // namespace moe

@@ -4,15 +4,14 @@
 
 #include <torch/library.h>
 
-#include "contract/names.h"
-#include "ops/arguments.h"
-#include "ops/cpu/ids.h"
-#include "ops/outputs.h"
+#include "contract/row_map.h"
+#include "ops/cpu/choices.h"
+#include "ops/prepare_mapping.h"
 
 namespace moe::cpu {
 namespace {
 
-// Writes the rows of the tokens [begin, end). Not inlined, for its loops to have the registers to themselves.
+// Writes the map's rows of the tokens [begin, end). Not inlined, so that its loops have the registers to themselves.
 template <typename Id, typename Weight>
 C10_NOINLINE void fill_rows(
     const Id* ids,
@@ -20,22 +19,23 @@ C10_NOINLINE void fill_rows(
     Weight* mapping,
     int64_t begin,
     int64_t end,
-    int64_t num_choices,
+    int64_t top_k,
     int64_t num_experts,
     FirstOutOfRange& out_of_range) {
+  constexpr RowMap row_map;
   const int64_t row_bytes = num_experts * static_cast<int64_t>(sizeof(Weight));
   const int64_t block_rows = std::max<int64_t>(1, kBlockBytes / row_bytes);
-  const Id* id = ids + begin * num_choices;
-  const Weight* weight = weights + begin * num_choices;
+  const Id* id = ids + begin * top_k;
+  const Weight* weight = weights + begin * top_k;
   Weight* row = mapping + begin * num_experts;
   for (int64_t token = begin; token < end; token += block_rows) {
     Weight* const block_end = row + std::min(block_rows, end - token) * num_experts;
     std::fill(row, block_end, Weight{0});
     for (; row != block_end; row += num_experts) {
-      for (const Id* const ids_end = id + num_choices; id != ids_end; ++id, ++weight) {
+      for (const Id* const ids_end = id + top_k; id != ids_end; ++id, ++weight) {
         const Id expert = *id;
         if (is_expert(expert, num_experts)) {
-          row[static_cast<int64_t>(expert)] = *weight;
+          row[row_map.row_of(static_cast<int64_t>(expert))] = *weight;
         } else if (expert != kNoExpert<Id>) {
           return out_of_range.record(id - ids);
         }
@@ -46,18 +46,13 @@ C10_NOINLINE void fill_rows(
 
 template <typename Id, typename Weight>
 void fill_mapping(
-    const Id* ids,
-    const Weight* weights,
-    Weight* mapping,
-    int64_t num_tokens,
-    int64_t num_choices,
-    int64_t num_experts) {
+    const Id* ids, const Weight* weights, Weight* mapping, int64_t num_tokens, int64_t top_k, int64_t num_experts) {
   FirstOutOfRange out_of_range;
   const int64_t grain_rows = std::max<int64_t>(1, kGrain / num_experts);
   parallel_for(num_tokens, grain_rows, [&](int64_t begin, int64_t end) {
-    fill_rows(ids, weights, mapping, begin, end, num_choices, num_experts, out_of_range);
+    fill_rows(ids, weights, mapping, begin, end, top_k, num_experts, out_of_range);
   });
-  out_of_range.raise_if_any(kPrepareMapping, ids, num_choices, num_experts);
+  out_of_range.raise_if_any(kPrepareMapping, ids, top_k, num_experts);
 }
 
 }  // namespace

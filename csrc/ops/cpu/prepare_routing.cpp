@@ -7,16 +7,15 @@
 
 #include <torch/library.h>
 
-#include "contract/names.h"
-#include "ops/arguments.h"
-#include "ops/cpu/ids.h"
-#include "ops/outputs.h"
+#include "contract/row_map.h"
+#include "ops/cpu/choices.h"
+#include "ops/prepare_routing.h"
 
 namespace moe::cpu {
 namespace {
 
-// The choices that go to an expert: those of expert 0 first, then those of expert 1 and so on, in the order of the
-// input within an expert. Row e's stand from starts[e] to starts[e + 1]; padding rows have none.
+// The choices that have a row, sorted by row; within a row in the order of the input. Those of row r are
+// [starts[r], starts[r + 1]). Padding rows have none.
 template <typename Weight>
 struct SortedChoices {
   std::unique_ptr<uint32_t[]> starts;
@@ -24,28 +23,29 @@ struct SortedChoices {
   std::unique_ptr<Weight[]> weights;
 };
 
-// Writes the choices of the tokens [begin, end) where `next` says that their experts' next ones go. Not inlined, for
-// its loops to have the registers to themselves.
+// Writes the choices of the tokens [begin, end) to their sorted places. `next[row]` is the place of the row's next
+// choice. Not inlined, so that its loops have the registers to themselves.
 template <typename Id, typename Weight>
 C10_NOINLINE void place_tokens(
     const Id* ids,
     const Weight* weights,
     int64_t begin,
     int64_t end,
-    int64_t num_choices,
+    int64_t top_k,
     int64_t num_experts,
     uint32_t total,
     uint32_t* next,
     uint32_t* sorted_tokens,
     Weight* sorted_weights) {
-  const Id* id = ids + begin * num_choices;
-  const Weight* weight = weights + begin * num_choices;
+  constexpr RowMap row_map;
+  const Id* id = ids + begin * top_k;
+  const Weight* weight = weights + begin * top_k;
   for (int64_t token = begin; token < end; ++token) {
-    for (const Id* const ids_end = id + num_choices; id != ids_end; ++id, ++weight) {
+    for (const Id* const ids_end = id + top_k; id != ids_end; ++id, ++weight) {
       const Id expert = *id;
       if (is_expert(expert, num_experts)) {
-        const uint32_t to = next[expert]++;
-        // Always so, unless another thread writes the ids meanwhile.
+        const uint32_t to = next[row_map.row_of(expert)]++;
+        // False only if another thread writes the ids meanwhile.
         if (to < total) {
           sorted_tokens[to] = static_cast<uint32_t>(token);
           sorted_weights[to] = *weight;
@@ -55,68 +55,65 @@ C10_NOINLINE void place_tokens(
   }
 }
 
-// Choices below which counting them on another thread does not pay.
-constexpr int64_t kMinPart = 16 * 1024;
+// Choices below which a second thread does not pay.
+constexpr int64_t kMinSlice = 16 * 1024;
 
-// A stable counting sort. The tokens are cut into parts, and each part is counted and placed on its own, so that both
-// passes run in parallel; the counts alone say where a part's choices go, so any number of parts gives the same order.
+// A stable counting sort. The tokens are cut into slices, and each slice is counted and placed on its own, so that both
+// passes run in parallel. The counts alone say where a slice's choices go, so any number of slices gives the same
+// order.
 template <typename Id, typename Weight>
 SortedChoices<Weight> sort_choices(
-    const Id* ids,
-    const Weight* weights,
-    int64_t num_tokens,
-    int64_t num_choices,
-    int64_t num_experts,
-    int64_t num_rows) {
-  const int64_t num_parts =
-      std::clamp<int64_t>(num_tokens * num_choices / kMinPart, 1, std::max(at::get_num_threads(), 1));
-  const auto part_begin = [&](int64_t part) { return num_tokens * part / num_parts; };
-  const auto next = std::make_unique<uint32_t[]>(num_parts * num_experts);
+    const Id* ids, const Weight* weights, int64_t num_tokens, int64_t top_k, int64_t num_experts, int64_t num_rows) {
+  const int64_t num_slices = std::clamp<int64_t>(num_tokens * top_k / kMinSlice, 1, std::max(at::get_num_threads(), 1));
+  const auto slice_begin = [&](int64_t slice) { return num_tokens * slice / num_slices; };
+  constexpr RowMap row_map;
+  const int64_t num_expert_rows = row_map.num_rows(num_experts);
+  const auto next = std::make_unique<uint32_t[]>(num_slices * num_expert_rows);
 
   FirstOutOfRange out_of_range;
-  parallel_for(num_parts, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t part = begin; part < end; ++part) {
-      uint32_t* const counts = next.get() + part * num_experts;
-      const Id* const ids_end = ids + part_begin(part + 1) * num_choices;
-      for (const Id* id = ids + part_begin(part) * num_choices; id != ids_end; ++id) {
+  parallel_for(num_slices, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t slice = begin; slice < end; ++slice) {
+      uint32_t* const counts = next.get() + slice * num_expert_rows;
+      const Id* const ids_end = ids + slice_begin(slice + 1) * top_k;
+      for (const Id* id = ids + slice_begin(slice) * top_k; id != ids_end; ++id) {
         const Id expert = *id;
         if (is_expert(expert, num_experts)) {
-          ++counts[expert];
+          ++counts[row_map.row_of(expert)];
         } else if (expert != kNoExpert<Id>) {
           return out_of_range.record(id - ids);
         }
       }
     }
   });
-  out_of_range.raise_if_any(kPrepareRouting, ids, num_choices, num_experts);
+  out_of_range.raise_if_any(kPrepareRouting, ids, top_k, num_experts);
 
   SortedChoices<Weight> sorted;
   sorted.starts = std::make_unique_for_overwrite<uint32_t[]>(num_rows + 1);
   uint32_t total = 0;
-  for (int64_t expert = 0; expert < num_experts; ++expert) {
-    sorted.starts[expert] = total;
-    for (int64_t part = 0; part < num_parts; ++part) {
-      total += std::exchange(next[part * num_experts + expert], total);
+  for (int64_t row = 0; row < num_expert_rows; ++row) {
+    sorted.starts[row] = total;
+    for (int64_t slice = 0; slice < num_slices; ++slice) {
+      total += std::exchange(next[slice * num_expert_rows + row], total);
     }
   }
-  std::fill(&sorted.starts[num_experts], &sorted.starts[num_rows] + 1, total);
+  std::fill(&sorted.starts[num_expert_rows], &sorted.starts[num_rows] + 1, total);
   if (total == 0) {
     return sorted;
   }
 
   sorted.tokens = std::make_unique_for_overwrite<uint32_t[]>(total);
   sorted.weights = std::make_unique_for_overwrite<Weight[]>(total);
-  parallel_for(num_parts, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t part = begin; part < end; ++part) {
+  parallel_for(num_slices, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t slice = begin; slice < end; ++slice) {
       place_tokens(
           ids,
           weights,
-          part_begin(part),
-          part_begin(part + 1),
-          num_choices,
+          slice_begin(slice),
+          slice_begin(slice + 1),
+          top_k,
           num_experts,
           total,
-          next.get() + part * num_experts,
+          next.get() + slice * num_expert_rows,
           sorted.tokens.get(),
           sorted.weights.get());
     }
@@ -124,13 +121,13 @@ SortedChoices<Weight> sort_choices(
   return sorted;
 }
 
-// Elements of both lists that are padded and then written.
+// Elements of both lists that are first padded and then written.
 constexpr int64_t kBlock = kBlockBytes / sizeof(uint32_t);
 
 template <typename Weight>
 void fill_rows(
     const SortedChoices<Weight>& sorted, uint32_t* tokens, Weight* weights, int64_t num_rows, int64_t width) {
-  // Rows differ in length only before their padding, so equal ranges of elements are equal work.
+  // Rows have equal length, padding included, so equal ranges of elements are equal work.
   parallel_for(num_rows * width, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; block += kBlock) {
       const int64_t block_end = std::min(block + kBlock, end);
@@ -153,7 +150,7 @@ void fill_rows(
 
 }  // namespace
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> prepare_routing(
+RoutingOutputs prepare_routing(
     const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
   check_prepare_routing(selected_experts, routing_weights, num_experts);
   auto outputs = empty_routing(routing_weights, num_experts);

@@ -1,8 +1,6 @@
 #include <torch/library.h>
 
-#include "contract/names.h"
-#include "ops/arguments.h"
-#include "ops/outputs.h"
+#include "ops/prepare_mapping.h"
 
 namespace moe::meta {
 

@@ -1,12 +1,10 @@
 #include <torch/library.h>
 
-#include "contract/names.h"
-#include "ops/arguments.h"
-#include "ops/outputs.h"
+#include "ops/prepare_routing.h"
 
 namespace moe::meta {
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> prepare_routing(
+RoutingOutputs prepare_routing(
     const at::Tensor& selected_experts, const at::Tensor& routing_weights, c10::SymInt num_experts) {
   check_prepare_routing(selected_experts, routing_weights, num_experts);
   return empty_routing(routing_weights, num_experts);

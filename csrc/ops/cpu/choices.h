@@ -1,6 +1,6 @@
 #pragma once
 
-// What the CPU kernels share: how they read the router's choices.
+// What the CPU kernels share: how they read the router's choices, and how they divide work among threads.
 
 #include <algorithm>
 #include <atomic>
@@ -12,8 +12,8 @@
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
 
+#include "contract/choices.h"
 #include "contract/invalid_id.h"
-#include "contract/layout.h"
 
 #if AT_PARALLEL_OPENMP && !defined(_OPENMP)
 #error "compile with OpenMP: at::parallel_for is inline, and runs on one thread without"
@@ -21,16 +21,16 @@
 
 namespace moe::cpu {
 
-// Elements of an output below which another thread does not pay: ATen's own grain size.
+// Output elements below which a second thread does not pay: ATen's own grain size.
 inline constexpr int64_t kGrain = 32768;
 
-// Outputs are filled in blocks that are still in the first-level cache when choices are written over them. Larger ones
-// would fit it too, but from there on glibc's memset is a string instruction, which takes a tenth longer on memory that
-// is touched for the first time and starts slowly on any.
+// Outputs are filled block by block, so that a block is still in the first-level cache when choices are written over
+// it. Larger blocks would fit, but above this size glibc's memset is a string instruction, which takes a tenth longer
+// on memory that is touched for the first time and starts slowly on any.
 inline constexpr int64_t kBlockBytes = 2 * 1024;
 
-// at::parallel_for from zero on; without its entry, which takes longer than the work for a token, where one thread does
-// it anyway.
+// at::parallel_for over [0, size). Where one thread does all the work it is called directly: the entry of
+// at::parallel_for takes longer than the work for one token.
 template <typename Work>
 void parallel_for(int64_t size, int64_t grain, const Work& work) {
   if (size <= grain) {
@@ -41,13 +41,13 @@ void parallel_for(int64_t size, int64_t grain, const Work& work) {
 }
 
 // Ids of every dtype compare as uint64: a negative id becomes a huge one, which is out of range like any other.
-// "No expert" is no expert even where there are so many that its number is below theirs.
+// "No expert" is never an expert, even if num_experts is larger than its number.
 template <typename Id>
 bool is_expert(Id id, int64_t num_experts) {
   return static_cast<uint64_t>(id) < std::min(static_cast<uint64_t>(num_experts), static_cast<uint64_t>(kNoExpert<Id>));
 }
 
-// Remembers the first position whose id is out of range, whichever thread meets it.
+// The first position whose id is out of range, over all threads.
 class FirstOutOfRange {
  public:
   void record(int64_t position) {
@@ -57,11 +57,11 @@ class FirstOutOfRange {
   }
 
   template <typename Id>
-  void raise_if_any(const char* op, const Id* ids, int64_t num_choices, int64_t num_experts) const {
+  void raise_if_any(const char* op, const Id* ids, int64_t top_k, int64_t num_experts) const {
     const int64_t position = position_.load(std::memory_order_relaxed);
     TORCH_CHECK_INDEX(
         position == kNone,
-        id_out_of_range_message(op, position, num_choices, static_cast<int64_t>(ids[position]), num_experts));
+        id_out_of_range_message(op, position, top_k, static_cast<int64_t>(ids[position]), num_experts));
   }
 
  private:
@@ -69,8 +69,8 @@ class FirstOutOfRange {
   std::atomic<int64_t> position_{kNone};
 };
 
-// Calls `kernel(ids, weights)` with pointers of the tensors' types. Weights are only ever moved, so they are bits of
-// their size: no NaN is quieted, no zero loses its sign.
+// Calls `kernel(ids, weights)` with pointers of the tensors' types. Kernels only move weights, so weights are unsigned
+// integers of their size: no NaN is quieted and no zero loses its sign.
 template <typename Kernel>
 void dispatch_choices(const at::Tensor& selected_experts, const at::Tensor& routing_weights, const Kernel& kernel) {
   const auto with_ids = [&](const auto* ids) {

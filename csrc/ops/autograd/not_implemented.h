@@ -1,31 +1,21 @@
-#include <tuple>
+#pragma once
+
 #include <utility>
 
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/functions/basic_ops.h>
 #include <torch/csrc/autograd/functions/utils.h>
-#include <torch/library.h>
 
-#include "contract/names.h"
+namespace moe::autograd {
 
-// The operators are for inference: their outputs may require a gradient, but asking for it raises. PyTorch has a
-// fallback that does so for any operator; knowing the arguments takes a third of its time, which a call for one token
-// would notice.
-
-namespace moe {
-namespace {
-
-const at::Tensor& weights_of(const at::Tensor& mapping) {
-  return mapping;
-}
-
-const at::Tensor& weights_of(const std::tuple<at::Tensor, at::Tensor, at::Tensor>& routing) {
-  return std::get<2>(routing);
-}
-
-template <typename Outputs, const char* const& kName>
-Outputs without_gradient(
+// The Autograd kernel of an operator without a derivative: its output may require a gradient, but a backward pass
+// through it raises. `differentiable(outputs)` is the output that the weights go into.
+//
+// PyTorch has a fallback that does so for any operator. A kernel that knows the arguments takes a third of its time,
+// which shows in a call for one token.
+template <typename Outputs, const char* const& kName, const at::Tensor& (*differentiable)(const Outputs&)>
+Outputs not_implemented(
     c10::DispatchKeySet keys,
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
@@ -44,19 +34,11 @@ Outputs without_gradient(
   }();
   if (torch::autograd::compute_requires_grad(routing_weights)) {
     torch::autograd::set_history(
-        weights_of(outputs),
+        differentiable(outputs),
         c10::make_intrusive<torch::autograd::NotImplemented>(
             kName, torch::autograd::collect_next_edges(routing_weights)));
   }
   return outputs;
 }
 
-}  // namespace
-
-TORCH_LIBRARY_IMPL(moe, Autograd, m) {
-  using Routing = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
-  m.impl(kPrepareMapping, TORCH_FN((without_gradient<at::Tensor, kPrepareMapping>)));
-  m.impl(kPrepareRouting, TORCH_FN((without_gradient<Routing, kPrepareRouting>)));
-}
-
-}  // namespace moe
+}  // namespace moe::autograd
