@@ -94,7 +94,7 @@ TEST(runtime_arguments_keep_their_limit) {
   CHECK_EQ(
       refusal({"p", {}, {}, {}, {kernel("nothing", std::vector<uint32_t>(342))}}),
       std::string(
-          "program 'p', kernel 'nothing': program 'p': expected at most 341 run-time arguments for a kernel, got "
+          "program 'p', kernel 'nothing': expected at most 341 run-time arguments for a kernel, got "
           "342 of its own and 0 common ones"));
   auto device = open_wormhole();
   auto program = device->build({"p", {}, {}, {}, {kernel("nothing", std::vector<uint32_t>(300))}});

@@ -3,7 +3,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "tt/runtime/runtime.h"
+#include "tt/runtime/errors.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime {

@@ -4,32 +4,21 @@
 // fmt), and TT-Metalium's API changes with every release. Behind this interface stand `emulated`, which runs the
 // kernels in this process, and `metal`, which launches them through TT-Metalium.
 
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "tt/runtime/errors.h"
+#include "tt/runtime/process.h"
+
 namespace moe::tt::runtime {
-
-// A device, its queue or a kernel on it failed. Asynchronous failures are thrown by the next call that waits.
-class DeviceError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-class OutOfMemory : public DeviceError {
- public:
-  OutOfMemory(const std::string& what, uint64_t requested, uint64_t free)
-      : DeviceError(what), requested(requested), free(free) {}
-
-  uint64_t requested;  // bytes
-  uint64_t free;       // bytes, in pieces that may be smaller
-};
 
 struct DeviceProperties {
   std::string runtime;       // "emulated" or "metal"
@@ -37,7 +26,8 @@ struct DeviceProperties {
   std::string architecture;  // tt-metal's name: "wormhole_b0" or "blackhole"
   uint32_t grid_x;           // columns and rows of worker cores
   uint32_t grid_y;
-  uint32_t l1_size;  // bytes of L1 a core has, of which a program may use those that firmware and kernels leave
+  uint32_t l1_size;        // bytes of L1 a core has
+  uint32_t l1_unreserved;  // address from which a program may use L1; firmware and kernels are below
   uint32_t dram_banks;
   uint64_t dram_size;       // bytes, all banks together
   uint32_t dram_alignment;  // bytes: what a NoC read from DRAM and its destination must agree on
@@ -59,6 +49,9 @@ class Buffer {
  public:
   virtual ~Buffer() = default;
 
+  // Identifies its device; kept alive by the buffer, so that no other device has the same.
+  virtual const void* owner() const = 0;
+
   virtual uint32_t address() const = 0;  // the same in every bank
   virtual uint64_t size() const = 0;     // a multiple of page_size()
   virtual uint32_t page_size() const = 0;
@@ -72,9 +65,13 @@ struct BufferSpan {
 
 // The data-movement processors of a Tensix core, by tt-metal's names.
 enum class Processor : uint8_t {
-  kRiscv0,
-  kRiscv1,
+  kRiscv0,  // BRISC
+  kRiscv1,  // NCRISC
 };
+
+inline const char* name_of(Processor processor) {
+  return processor == Processor::kRiscv0 ? "riscv0" : "riscv1";
+}
 
 // Cores are numbered row by row: core i has the logical coordinates (i % grid_x, i / grid_x).
 struct Cores {
@@ -112,55 +109,117 @@ struct ProgramDescription {
 // A program that was checked and built, to be launched any number of times.
 class Program {
  public:
+  explicit Program(const ProgramDescription& description) : name_(description.name) {
+    for (const Kernel& kernel : description.kernels) {
+      for (const auto& args : kernel.runtime_args) {
+        max_runtime_args_ = std::max<uint64_t>(max_runtime_args_, args.size());
+      }
+    }
+  }
   virtual ~Program() = default;
+
+  // As Buffer::owner.
+  virtual const void* owner() const = 0;
+
+  const std::string& name() const {
+    return name_;
+  }
+  // The most run-time arguments that a kernel has of its own on any core.
+  uint64_t max_runtime_args() const {
+    return max_runtime_args_;
+  }
+
+ private:
+  std::string name_;
+  uint64_t max_runtime_args_ = 0;
 };
 
-// A device with one in-order queue. Calls may come from any thread. What was allocated or built here may outlive the
-// device: after close() it is empty, and using it throws.
+// A device with one in-order queue. Calls may come from any thread. Buffers and programs may outlive the device: after
+// close() they are empty, and using them throws.
+//
+// The public functions check their arguments and throw DeviceError; a runtime implements the `do_*` functions behind
+// them and trusts what it gets.
 class Device {
  public:
+  explicit Device(uint32_t index) : index_(index) {}
   virtual ~Device() = default;
 
   virtual const DeviceProperties& properties() const = 0;
 
   // `page_size` is a power of two and a multiple of dram_alignment; `size` is rounded up to it. The bytes are
   // undefined. Throws OutOfMemory.
-  virtual std::shared_ptr<Buffer> allocate(uint64_t size, uint32_t page_size) = 0;
+  std::shared_ptr<Buffer> allocate(uint64_t size, uint32_t page_size);
 
   // Bytes of a buffer, from any offset; each happens after everything enqueued before.
   // The source may be reused when write returns.
-  virtual void write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) = 0;
+  void write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source);
   // Waits until the bytes are there.
-  virtual void read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) = 0;
+  void read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination);
 
   // The NoC coordinates of a core as a kernel's get_noc_addr(x, y, address) takes them.
-  virtual std::pair<uint32_t, uint32_t> noc_coordinates(uint32_t core) const = 0;
+  std::pair<uint32_t, uint32_t> noc_coordinates(uint32_t core) const;
 
   // The compile-time arguments that a kernel's TensorAccessorArgs reads: the same for every buffer, whose page size a
   // kernel gets at run time.
   virtual std::vector<uint32_t> tensor_accessor_args() const = 0;
 
-  // Throws DeviceError where the description breaks a limit of the chip or a kernel does not compile.
-  virtual std::shared_ptr<Program> build(const ProgramDescription& description) = 0;
+  // Throws DeviceError if the description breaks a limit of the chip or a kernel does not compile.
+  std::shared_ptr<Program> build(const ProgramDescription& description);
 
   // Enqueues a launch and returns. `common_args` is what get_common_arg_val reads, the same for every kernel; the
   // buffers stay alive until the launch has ended.
-  virtual void launch(
+  void launch(
       const std::shared_ptr<Program>& program,
       std::span<const uint32_t> common_args,
-      std::span<const std::shared_ptr<Buffer>> buffers) = 0;
+      std::span<const std::shared_ptr<Buffer>> buffers);
 
   // Waits for everything enqueued, and throws the first failure since the last call.
-  virtual void synchronize() = 0;
+  void synchronize();
 
   // Launches enqueued since the device was opened.
-  virtual uint64_t num_launches() const = 0;
+  uint64_t num_launches() const {
+    return num_launches_;
+  }
 
-  // What the launches that have ended moved; nothing where the device does not count it.
+  // What the launches that have ended moved; nothing if the device does not count it.
   virtual std::optional<DramTraffic> dram_traffic() const = 0;
 
   // Waits, frees everything and throws nothing. Further calls throw.
-  virtual void close() noexcept = 0;
+  void close() noexcept {
+    closed_ = true;
+    do_close();
+  }
+
+ protected:
+  uint32_t index() const {
+    return index_;
+  }
+
+  // The owner() of this device's buffers and programs.
+  virtual const void* owner() const = 0;
+
+  virtual std::shared_ptr<Buffer> do_allocate(uint64_t size, uint32_t page_size) = 0;
+  virtual void do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) = 0;
+  virtual void do_read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) = 0;
+  virtual std::pair<uint32_t, uint32_t> do_noc_coordinates(uint32_t core) const = 0;
+  virtual std::shared_ptr<Program> do_build(const ProgramDescription& description) = 0;
+  virtual void do_launch(
+      const std::shared_ptr<Program>& program,
+      std::span<const uint32_t> common_args,
+      std::span<const std::shared_ptr<Buffer>> buffers) = 0;
+  virtual void do_synchronize() = 0;
+  // May be called again, and in a forked child.
+  virtual void do_close() noexcept = 0;
+
+ private:
+  void check_open() const;
+  template <typename Owned>
+  void check_owned(const Owned* owned, const char* what) const;
+
+  const Process process_;
+  const uint32_t index_;
+  std::atomic<bool> closed_ = false;
+  std::atomic<uint64_t> num_launches_ = 0;
 };
 
 // A way to reach devices.

@@ -25,7 +25,7 @@ class EmulatedProgram : public Program {
 
   EmulatedProgram(const Chip& chip, std::shared_ptr<const void> device, const ProgramDescription& description);
 
-  const void* device() const {
+  const void* owner() const override {
     return device_.get();
   }
   const ProgramDescription& description() const {
@@ -40,22 +40,12 @@ class EmulatedProgram : public Program {
   bool uses(uint32_t core) const {
     return core >= description_.cores.first && core - description_.cores.first < description_.cores.count;
   }
-  // The most that any kernel has of its own.
-  uint32_t max_runtime_args() const {
-    return max_runtime_args_;
-  }
 
  private:
   std::shared_ptr<const void> device_;  // what tells it from others, kept so that it stays so
   ProgramDescription description_;
   L1Layout layout_;
   std::vector<Placement> placements_;  // core by core
-  uint32_t max_runtime_args_ = 0;
 };
-
-const char* name_of(Processor processor);
-
-// Throws where a kernel would have more run-time arguments than a chip has room for.
-void check_runtime_args(const std::string& program, uint64_t own, uint64_t common);
 
 }  // namespace moe::tt::runtime::emulated

@@ -1,7 +1,6 @@
 #include "tt/runtime/metal/buffer.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <new>
 #include <string_view>
@@ -29,37 +28,12 @@ DeviceLocalBufferConfig dram_pages(uint32_t page_size) {
   return config;
 }
 
-void check_page_size(const metalium::Allocator& allocator, uint32_t page_size) {
-  const uint32_t alignment = allocator.get_alignment(BufferType::DRAM);
-  if (!std::has_single_bit(page_size) || page_size % alignment != 0) {
-    throw DeviceError(
-        str("a DRAM buffer's page size must be a power of two and a multiple of the DRAM alignment of ",
-            alignment,
-            " bytes, got ",
-            page_size));
-  }
-}
-
 [[noreturn]] void throw_out_of_memory(const metalium::Allocator& allocator, uint64_t size, uint64_t each) {
   const uint64_t banks = allocator.get_num_banks(BufferType::DRAM);
   const auto bank = allocator.get_statistics(BufferType::DRAM);
   const uint64_t free = bank.total_free_bytes * banks;
   throw OutOfMemory(
-      str("out of device memory: tried to allocate ",
-          size,
-          " bytes (",
-          each,
-          " in each of ",
-          banks,
-          " DRAM banks), but of ",
-          bank.total_allocatable_size_bytes * banks,
-          " bytes ",
-          free,
-          " are free, the largest piece in a bank being ",
-          bank.largest_free_block_bytes,
-          " bytes"),
-      size,
-      free);
+      size, each, {banks, bank.total_allocatable_size_bytes * banks, free, bank.largest_free_block_bytes});
 }
 
 }  // namespace
@@ -68,7 +42,6 @@ MetalBuffer::MetalBuffer(const std::shared_ptr<Mesh>& mesh, uint64_t size, uint3
     : Resident(mesh), page_size_(page_size) {
   mesh->use(str("cannot allocate ", size, " bytes of device memory"), [&](MeshDevice& device) {
     const metalium::Allocator& allocator = *device.allocator();
-    check_page_size(allocator, page_size);
     num_banks_ = allocator.get_num_banks(BufferType::DRAM);
     const uint64_t pages = std::max<uint64_t>(div_up(size, page_size), 1);
     const uint64_t each = div_up(pages, num_banks_) * page_size;

@@ -21,6 +21,9 @@ class MetalBuffer final : public Buffer, public Resident {
     leave();
   }
 
+  const void* owner() const override {
+    return &mesh();
+  }
   uint32_t address() const override {
     return address_;
   }

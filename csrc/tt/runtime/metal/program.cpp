@@ -4,13 +4,10 @@
 #include <filesystem>
 #include <utility>
 
-#include <tt-metalium/allocator.hpp>
 #include <tt-metalium/circular_buffer_config.hpp>
 #include <tt-metalium/core_coord.hpp>
 #include <tt-metalium/distributed.hpp>
 #include <tt-metalium/tt_metal.hpp>
-
-#include "tt/runtime/check_cores.h"
 
 namespace moe::tt::runtime::metal {
 namespace {
@@ -39,27 +36,6 @@ CoreRangeSet core_ranges(const Cores& cores, uint32_t columns) {
   return CoreRangeSet(std::move(ranges));
 }
 
-// TT-Metalium looks only at the launch.
-void check_l1(MeshDevice& device, const std::vector<CircularBuffer>& buffers) {
-  const metalium::Allocator& allocator = *device.allocator();
-  const uint64_t first = allocator.get_base_allocator_addr(metalium::HalMemType::L1);
-  const uint64_t alignment = allocator.get_alignment(metalium::BufferType::DRAM);
-  uint64_t end = first;
-  for (const CircularBuffer& buffer : buffers) {
-    end = (end + alignment - 1) / alignment * alignment + uint64_t{buffer.page_size} * buffer.num_pages;
-  }
-  if (end > device.l1_size_per_core()) {
-    throw DeviceError(
-        str("expected circular buffers that fit into the ",
-            device.l1_size_per_core() - first,
-            " bytes of L1 from address ",
-            first,
-            " on, got ",
-            end - first,
-            " bytes"));
-  }
-}
-
 DataMovementConfig data_movement(const Kernel& kernel) {
   const bool first = kernel.processor == Processor::kRiscv0;
   DataMovementConfig config;
@@ -83,7 +59,6 @@ metalium::KernelHandle add_kernel(
     const ProgramDescription& description,
     const Kernel& kernel,
     uint32_t columns) {
-  check_kernel(kernel, description.cores);
   const auto handle = metalium::CreateKernel(
       program, source_of(folder, kernel).string(), core_ranges(kernel.cores, columns), data_movement(kernel));
   std::vector<CoreCoord> cores;
@@ -101,14 +76,14 @@ MetalProgram::MetalProgram(
     const std::string& kernels,
     const DeviceProperties& properties,
     const ProgramDescription& description)
-    : Resident(mesh), name_(description.name) {
-  mesh->use(str("cannot build program '", name_, "'"), [&](MeshDevice& device) {
+    : Program(description), Resident(mesh) {
+  mesh->use(str("cannot build program '", name(), "'"), [&](MeshDevice& device) {
     const uint32_t columns = properties.grid_x;
     const auto about = [&](const std::string& subject, const auto& call) {
       try {
         call();
       } catch (const std::exception& error) {
-        throw DeviceError(str("program '", name_, "'", subject, ": ", explain(error.what())));
+        throw DeviceError(str("program '", name(), "'", subject, ": ", explain(error.what())));
       }
     };
     const auto without_kernels = [&] {
@@ -125,13 +100,6 @@ MetalProgram::MetalProgram(
       }
       return program;
     };
-    about("", [&] {
-      check_cores(description.cores, {0, properties.num_cores()}, "the grid");
-      if (description.kernels.empty()) {
-        throw DeviceError("expected a kernel or more, got none");
-      }
-      check_l1(device, description.circular_buffers);
-    });
     // Compiled now rather than at the first launch, so that a kernel that does not compile is known here; and each one
     // alone at first: TT-Metalium compiles a program's kernels at once, and when it throws for one that fails, its
     // threads go on with the others and with what was on its stack. The whole program then finds them compiled.
@@ -175,7 +143,7 @@ void MetalProgram::set_common_args(std::span<const uint32_t> common_args) {
   if (common_args.size() != *num_common_args_) {
     throw DeviceError(
         str("program '",
-            name_,
+            name(),
             "': expected ",
             *num_common_args_,
             " common run-time arguments, as at its first launch, got ",

@@ -28,8 +28,8 @@ class MetalProgram final : public Program, public Resident {
     leave();
   }
 
-  const std::string& name() const {
-    return name_;
+  const void* owner() const override {
+    return &mesh();
   }
 
   // Within Mesh::use.
@@ -45,7 +45,6 @@ class MetalProgram final : public Program, public Resident {
     static_cast<void>(workload_.release());
   }
 
-  std::string name_;
   std::unique_ptr<metalium::distributed::MeshWorkload> workload_;
   std::vector<metalium::KernelHandle> kernels_;
   std::optional<size_t> num_common_args_;  // since the first launch

@@ -31,13 +31,13 @@ Chip wormhole() {
       .grid_x = 8,
       .grid_y = 9,
       .l1_size = 1'499'136,
+      .l1_unreserved = 104'224,
       .dram_banks = 12,
       .dram_size = 12 * kGiB,
       .dram_alignment = 32,
   };
   chip.l1_zeros = 13'184;
   chip.l1_semaphores = 33'568;
-  chip.l1_unreserved = 104'224;
   chip.noc_max_burst = 8192;
   chip.core_columns = range(18, 8);
   chip.core_rows = range(18, 9);
@@ -56,13 +56,13 @@ Chip blackhole() {
       .grid_x = 13,
       .grid_y = 10,
       .l1_size = 1'572'864,
+      .l1_unreserved = 111'360,
       .dram_banks = 8,
       .dram_size = 32 * kGiB,
       .dram_alignment = 64,
   };
   chip.l1_zeros = 13'280;
   chip.l1_semaphores = 40'704;
-  chip.l1_unreserved = 111'360;
   chip.noc_max_burst = 16384;
   // Columns 8 and 9 hold no worker cores.
   chip.core_columns = range(1, 7);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "tt/runtime/limits.h"
 #include "tt/runtime/runtime.h"
 
 namespace moe::tt::runtime::emulated {
@@ -22,11 +23,10 @@ struct Chip {
   DeviceProperties properties;
 
   // L1 below `l1_semaphores` belongs to the firmware, which keeps kL1ZerosSize zeros at `l1_zeros`; from there tt-metal
-  // keeps semaphores, arguments and kernels (its "kernel config" of 69 KiB), and from `l1_unreserved` on a program's
-  // circular buffers.
+  // keeps semaphores, arguments and kernels (its "kernel config" of 69 KiB), and from `properties.l1_unreserved` on a
+  // program's circular buffers.
   uint32_t l1_zeros;
   uint32_t l1_semaphores;
-  uint32_t l1_unreserved;
 
   uint32_t noc_max_burst;  // bytes in one packet
 
@@ -52,13 +52,9 @@ struct Chip {
 };
 
 // What a chip's NoC and tt-metal have in common on every architecture.
-inline constexpr uint32_t kL1Alignment = 16;
 inline constexpr uint32_t kL1ZerosSize = 512;
 inline constexpr uint32_t kDramWriteAlignment = 16;
-inline constexpr uint32_t kNumSemaphores = 16;
 inline constexpr uint32_t kSemaphoreStride = 16;
-inline constexpr uint32_t kNumCircularBuffers = 32;
-inline constexpr uint32_t kMaxRuntimeArgs = 341;
 
 // As TORCH_TT_EMULATED_ARCH, TORCH_TT_EMULATED_DRAM_SIZE and TORCH_TT_GRID say.
 Chip chip_from_environment();

@@ -1,7 +1,6 @@
 #include "tt/runtime/emulated/chip/dram.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "tt/runtime/emulated/chip/poison.h"
@@ -25,13 +24,6 @@ Dram::Dram(const Chip& chip)
       free_list_(alignment_, bank_size_) {}
 
 std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
-  if (!std::has_single_bit(page_size) || page_size % alignment_ != 0) {
-    throw DeviceError(
-        str("a DRAM buffer's page size must be a power of two and a multiple of the DRAM alignment of ",
-            alignment_,
-            " bytes, got ",
-            page_size));
-  }
   uint64_t capacity = uint64_t{banks_} * bank_size_;
   uint64_t pages = std::max<uint64_t>(1, size / page_size + (size % page_size != 0));
   uint64_t in_each_bank = (pages + banks_ - 1) / banks_ * page_size;
@@ -42,22 +34,7 @@ std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
     address = free_list_.allocate(in_each_bank);
     if (!address) {
       uint64_t free = free_list_.free_bytes() * banks_;
-      throw OutOfMemory(
-          str("out of device memory: tried to allocate ",
-              size,
-              " bytes (",
-              in_each_bank,
-              " in each of ",
-              banks_,
-              " DRAM banks), but of ",
-              capacity,
-              " bytes ",
-              free,
-              " are free, the largest piece in a bank being ",
-              free_list_.largest(),
-              " bytes"),
-          size,
-          free);
+      throw OutOfMemory(size, in_each_bank, {banks_, capacity, free, free_list_.largest()});
     }
   }
   auto buffer =

@@ -61,6 +61,9 @@ class DramBuffer : public Buffer {
       : dram_(std::move(dram)), address_(address), size_(size), page_size_(page_size) {}
   ~DramBuffer() override;
 
+  const void* owner() const override {
+    return dram_.get();
+  }
   uint32_t address() const override {
     return address_;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tt/support/math.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime::emulated {
@@ -10,60 +11,19 @@ namespace {
 
 constexpr uint32_t kSemaphoreSize = 4;
 
-uint64_t round_up(uint64_t number, uint64_t multiple) {
-  return (number + multiple - 1) / multiple * multiple;
-}
-
 }  // namespace
 
 L1Layout::L1Layout(const Chip& chip, const ProgramDescription& description)
     : num_semaphores_(static_cast<uint32_t>(description.semaphores.size())),
       circular_buffers_(description.circular_buffers),
       first_(chip.l1_semaphores) {
-  if (num_semaphores_ > kNumSemaphores) {
-    throw DeviceError(str("expected at most ", kNumSemaphores, " semaphores, got ", num_semaphores_));
-  }
   for (uint32_t id = 0; id < num_semaphores_; ++id) {
     regions_.push_back({chip.l1_semaphores + id * kSemaphoreStride, kSemaphoreSize, true, id});
   }
-  uint64_t address = chip.l1_unreserved;
+  uint64_t address = chip.properties.l1_unreserved;
   for (const CircularBuffer& buffer : circular_buffers_) {
-    if (buffer.index >= kNumCircularBuffers) {
-      throw DeviceError(str("expected a circular buffer's index below ", kNumCircularBuffers, ", got ", buffer.index));
-    }
-    if (queues_[buffer.index].num_pages != 0) {
-      throw DeviceError(str("expected one circular buffer of index ", buffer.index, ", got two"));
-    }
-    if (buffer.page_size == 0 || buffer.page_size % kL1Alignment != 0 || buffer.num_pages == 0) {
-      throw DeviceError(
-          str("expected circular buffer ",
-              buffer.index,
-              " to have one page or more of a multiple of ",
-              kL1Alignment,
-              " bytes, got ",
-              buffer.num_pages,
-              " of ",
-              buffer.page_size,
-              " bytes"));
-    }
     uint64_t size = uint64_t{buffer.page_size} * buffer.num_pages;
     address = round_up(address, chip.properties.dram_alignment);  // as tt-metal does
-    if (address + size > chip.properties.l1_size) {
-      throw DeviceError(
-          str("expected the circular buffers to fit into L1, between ",
-              chip.l1_unreserved,
-              ", where firmware and kernels end, and ",
-              chip.properties.l1_size,
-              ", but circular buffer ",
-              buffer.index,
-              " (",
-              buffer.num_pages,
-              " pages of ",
-              buffer.page_size,
-              " bytes) would end at ",
-              address + size,
-              "; make pages smaller or fewer"));
-    }
     queues_[buffer.index] = {static_cast<uint32_t>(address), buffer.page_size, buffer.num_pages};
     regions_.push_back({static_cast<uint32_t>(address), static_cast<uint32_t>(size), false, buffer.index});
     address += size;

@@ -34,7 +34,7 @@ class L1Layout {
     }
   };
 
-  // Throws DeviceError where these break a limit or do not fit.
+  // What fits, as Device::build checked.
   L1Layout(const Chip& chip, const ProgramDescription& description);
 
   uint32_t num_semaphores() const {
