@@ -13,8 +13,8 @@ EmulatedDevice::EmulatedDevice(Chip chip, uint32_t index)
     : chip_(std::move(chip)),
       index_(index),
       dram_(std::make_shared<Dram>(chip_)),
-      engine_(std::make_unique<Engine>(chip_, *dram_, traffic_)),
-      queue_(std::make_unique<Queue>()) {}
+      runner_(std::make_unique<ProgramRunner>(chip_, *dram_, traffic_)),
+      queue_(std::make_unique<CommandQueue>()) {}
 
 EmulatedDevice::~EmulatedDevice() {
   close();
@@ -26,7 +26,7 @@ std::shared_ptr<Buffer> EmulatedDevice::allocate(uint64_t size, uint32_t page_si
 }
 
 void EmulatedDevice::write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {
-  Queue& queue = this->queue();
+  CommandQueue& queue = this->queue();
   auto target = own(buffer, offset, source.size());
   if (queue.try_run([&] { target->dram()->write(*target, offset, source); })) {
     return;
@@ -37,7 +37,7 @@ void EmulatedDevice::write(const std::shared_ptr<Buffer>& buffer, uint64_t offse
 }
 
 void EmulatedDevice::read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) {
-  Queue& queue = this->queue();
+  CommandQueue& queue = this->queue();
   auto source = own(buffer, offset, destination.size());
   queue.run([&] { source->dram()->read(*source, offset, destination); });
 }
@@ -64,7 +64,7 @@ void EmulatedDevice::launch(
     const std::shared_ptr<Program>& program,
     std::span<const uint32_t> common_args,
     std::span<const std::shared_ptr<Buffer>> buffers) {
-  Queue& queue = this->queue();
+  CommandQueue& queue = this->queue();
   auto own_program = std::dynamic_pointer_cast<EmulatedProgram>(program);
   if (!own_program || own_program->device() != dram_.get()) {
     throw DeviceError(str("expected a program of emulated device ", index_, ", got one of another device"));
@@ -74,10 +74,10 @@ void EmulatedDevice::launch(
   for (const auto& buffer : buffers) {
     own_buffers.push_back(own(buffer));
   }
-  queue.enqueue([engine = engine_.get(),
+  queue.enqueue([runner = runner_.get(),
                  own_program = std::move(own_program),
                  common_args = std::vector<uint32_t>(common_args.begin(), common_args.end()),
-                 own_buffers = std::move(own_buffers)] { engine->run(*own_program, common_args, own_buffers); });
+                 own_buffers = std::move(own_buffers)] { runner->run(*own_program, common_args, own_buffers); });
   ++num_launches_;
 }
 
@@ -92,15 +92,15 @@ void EmulatedDevice::close() noexcept {
   if (!process_.is_current()) {
     // Their threads are not here to be joined.
     queue_.release();
-    engine_.release();
+    runner_.release();
     return;
   }
   queue_.reset();
-  engine_.reset();
+  runner_.reset();
   dram_->close();
 }
 
-Queue& EmulatedDevice::queue() const {
+CommandQueue& EmulatedDevice::queue() const {
   process_.require_current();
   if (!queue_) {
     throw DeviceError(str("emulated device ", index_, " is closed; nothing of it can be used any more"));

@@ -7,8 +7,8 @@
 #include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/chip/dram.h"
 #include "tt/runtime/emulated/execution/command_queue.h"
-#include "tt/runtime/emulated/execution/program_runner.h"
 #include "tt/runtime/emulated/execution/traffic.h"
+#include "tt/runtime/emulated/kernel/program_runner.h"
 #include "tt/runtime/process.h"
 #include "tt/runtime/runtime.h"
 
@@ -46,7 +46,7 @@ class EmulatedDevice : public Device {
 
  private:
   // The open device's queue; throws where there is none, or where this is another process.
-  Queue& queue() const;
+  CommandQueue& queue() const;
   std::shared_ptr<DramBuffer> own(const std::shared_ptr<Buffer>& buffer) const;
   // As one of this device that holds these bytes.
   std::shared_ptr<DramBuffer> own(const std::shared_ptr<Buffer>& buffer, uint64_t offset, uint64_t size) const;
@@ -56,8 +56,8 @@ class EmulatedDevice : public Device {
   uint32_t index_;
   std::shared_ptr<Dram> dram_;
   TrafficCounter traffic_;
-  std::unique_ptr<Engine> engine_;  // its commands' threads; none once the device is closed
-  std::unique_ptr<Queue> queue_;    // likewise
+  std::unique_ptr<ProgramRunner> runner_;  // its commands' threads; none once the device is closed
+  std::unique_ptr<CommandQueue> queue_;    // likewise
   std::atomic<uint64_t> num_launches_ = 0;
 };
 

@@ -78,7 +78,7 @@ EmulatedProgram::EmulatedProgram(
     }
   });
 
-  std::map<std::tuple<uint32_t, Processor>, Placement> placements;
+  std::map<std::tuple<uint32_t, Processor>, KernelInstance> instances;
   for (const Kernel& kernel : description_.kernels) {
     about(str("program '", description_.name, "', kernel '", kernel.name, "'"), [&] {
       KernelFunction function = find_kernel(kernel.name);
@@ -87,8 +87,8 @@ EmulatedProgram::EmulatedProgram(
         uint32_t core = kernel.cores.first + i;
         check_runtime_args(description_.name, kernel.runtime_args[i].size(), 0);
         max_runtime_args_ = std::max(max_runtime_args_, static_cast<uint32_t>(kernel.runtime_args[i].size()));
-        Placement placement{&kernel, function, core, &kernel.runtime_args[i]};
-        auto [other, is_free] = placements.emplace(std::tuple(core, kernel.processor), placement);
+        KernelInstance instance{&kernel, function, core, &kernel.runtime_args[i]};
+        auto [other, is_free] = instances.emplace(std::tuple(core, kernel.processor), instance);
         if (!is_free) {
           auto [x, y] = chip.logical(core);
           throw DeviceError(
@@ -105,8 +105,8 @@ EmulatedProgram::EmulatedProgram(
       }
     });
   }
-  for (const auto& placement : placements) {
-    placements_.push_back(placement.second);
+  for (const auto& instance : instances) {
+    instances_.push_back(instance.second);
   }
   list_kernels(description_);
 }

@@ -31,7 +31,7 @@ L1Layout::L1Layout(const Chip& chip, const ProgramDescription& description)
     if (buffer.index >= kNumCircularBuffers) {
       throw DeviceError(str("expected a circular buffer's index below ", kNumCircularBuffers, ", got ", buffer.index));
     }
-    if (queues_[buffer.index].num_pages != 0) {
+    if (rings_[buffer.index].num_pages != 0) {
       throw DeviceError(str("expected one circular buffer of index ", buffer.index, ", got two"));
     }
     if (buffer.page_size == 0 || buffer.page_size % kL1Alignment != 0 || buffer.num_pages == 0) {
@@ -64,7 +64,7 @@ L1Layout::L1Layout(const Chip& chip, const ProgramDescription& description)
               address + size,
               "; make pages smaller or fewer"));
     }
-    queues_[buffer.index] = {static_cast<uint32_t>(address), buffer.page_size, buffer.num_pages};
+    rings_[buffer.index] = {static_cast<uint32_t>(address), buffer.page_size, buffer.num_pages};
     regions_.push_back({static_cast<uint32_t>(address), static_cast<uint32_t>(size), false, buffer.index});
     address += size;
   }
