@@ -11,8 +11,8 @@ EmulatedDevice::EmulatedDevice(Chip chip, uint32_t index)
     : Device(index),
       chip_(std::move(chip)),
       dram_(std::make_shared<Dram>(chip_)),
-      engine_(std::make_unique<Engine>(chip_, *dram_, traffic_)),
-      queue_(std::make_unique<Queue>()) {}
+      runner_(std::make_unique<ProgramRunner>(chip_, *dram_, traffic_)),
+      queue_(std::make_unique<CommandQueue>()) {}
 
 EmulatedDevice::~EmulatedDevice() {
   do_close();
@@ -59,10 +59,10 @@ void EmulatedDevice::do_launch(
   for (const auto& buffer : buffers) {
     own_buffers.push_back(std::static_pointer_cast<DramBuffer>(buffer));
   }
-  queue_->enqueue([engine = engine_.get(),
+  queue_->enqueue([runner = runner_.get(),
                    own_program = std::static_pointer_cast<EmulatedProgram>(program),
                    common_args = std::vector<uint32_t>(common_args.begin(), common_args.end()),
-                   own_buffers = std::move(own_buffers)] { engine->run(*own_program, common_args, own_buffers); });
+                   own_buffers = std::move(own_buffers)] { runner->run(*own_program, common_args, own_buffers); });
 }
 
 void EmulatedDevice::do_synchronize() {
@@ -76,11 +76,11 @@ void EmulatedDevice::do_close() noexcept {
   if (!process_.is_current()) {
     // Their threads are not here to be joined.
     queue_.release();
-    engine_.release();
+    runner_.release();
     return;
   }
   queue_.reset();
-  engine_.reset();
+  runner_.reset();
   dram_->close();
 }
 

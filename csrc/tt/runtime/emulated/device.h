@@ -6,8 +6,8 @@
 #include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/chip/dram.h"
 #include "tt/runtime/emulated/execution/command_queue.h"
-#include "tt/runtime/emulated/execution/program_runner.h"
 #include "tt/runtime/emulated/execution/traffic.h"
+#include "tt/runtime/emulated/kernel/program_runner.h"
 #include "tt/runtime/process.h"
 #include "tt/runtime/runtime.h"
 
@@ -51,8 +51,8 @@ class EmulatedDevice : public Device {
   Chip chip_;
   std::shared_ptr<Dram> dram_;
   TrafficCounter traffic_;
-  std::unique_ptr<Engine> engine_;  // its commands' threads; none once the device is closed
-  std::unique_ptr<Queue> queue_;    // likewise
+  std::unique_ptr<ProgramRunner> runner_;  // its commands' threads; none once the device is closed
+  std::unique_ptr<CommandQueue> queue_;    // likewise
 };
 
 }  // namespace moe::tt::runtime::emulated

@@ -38,18 +38,18 @@ void list_kernels(const ProgramDescription& description) {
 EmulatedProgram::EmulatedProgram(
     const Chip& chip, std::shared_ptr<const void> device, const ProgramDescription& description)
     : Program(description), device_(std::move(device)), description_(description), layout_(chip, description) {
-  std::map<std::tuple<uint32_t, Processor>, Placement> placements;
+  std::map<std::tuple<uint32_t, Processor>, KernelInstance> instances;
   for (const Kernel& kernel : description_.kernels) {
     const KernelFunction function = with_context(
         str("program '", description_.name, "', kernel '", kernel.name, "'"), [&] { return find_kernel(kernel.name); });
     for (uint32_t i = 0; i < kernel.cores.count; ++i) {
       const uint32_t core = kernel.cores.first + i;
-      placements.emplace(
-          std::tuple(core, kernel.processor), Placement{&kernel, function, core, &kernel.runtime_args[i]});
+      instances.emplace(
+          std::tuple(core, kernel.processor), KernelInstance{&kernel, function, core, &kernel.runtime_args[i]});
     }
   }
-  for (const auto& placement : placements) {
-    placements_.push_back(placement.second);
+  for (const auto& instance : instances) {
+    instances_.push_back(instance.second);
   }
   list_kernels(description_);
 }

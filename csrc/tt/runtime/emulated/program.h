@@ -16,7 +16,7 @@ namespace moe::tt::runtime::emulated {
 class EmulatedProgram : public Program {
  public:
   // A kernel on one processor of one core.
-  struct Placement {
+  struct KernelInstance {
     const Kernel* kernel;
     KernelFunction function;
     uint32_t core;
@@ -34,8 +34,8 @@ class EmulatedProgram : public Program {
   const L1Layout& layout() const {
     return layout_;
   }
-  const std::vector<Placement>& placements() const {
-    return placements_;
+  const std::vector<KernelInstance>& instances() const {
+    return instances_;
   }
   bool uses(uint32_t core) const {
     return core >= description_.cores.first && core - description_.cores.first < description_.cores.count;
@@ -45,7 +45,7 @@ class EmulatedProgram : public Program {
   std::shared_ptr<const void> device_;  // what tells it from others, kept so that it stays so
   ProgramDescription description_;
   L1Layout layout_;
-  std::vector<Placement> placements_;  // core by core
+  std::vector<KernelInstance> instances_;  // core by core
 };
 
 }  // namespace moe::tt::runtime::emulated

@@ -10,7 +10,7 @@
 
 namespace moe::tt::runtime::emulated {
 
-Mapping::Mapping(uint64_t size) : size_(size) {
+AnonymousMemory::AnonymousMemory(uint64_t size) : size_(size) {
   void* address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address == MAP_FAILED) {
     throw DeviceError(
@@ -23,7 +23,7 @@ Mapping::Mapping(uint64_t size) : size_(size) {
   data_ = static_cast<std::byte*>(address);
 }
 
-Mapping::~Mapping() {
+AnonymousMemory::~AnonymousMemory() {
   munmap(data_, size_);
 }
 

@@ -6,12 +6,12 @@
 namespace moe::tt::runtime::emulated {
 
 // Zeroed pages of the host that cost nothing until they are touched.
-class Mapping {
+class AnonymousMemory {
  public:
-  explicit Mapping(uint64_t size);
-  ~Mapping();
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
+  explicit AnonymousMemory(uint64_t size);
+  ~AnonymousMemory();
+  AnonymousMemory(const AnonymousMemory&) = delete;
+  AnonymousMemory& operator=(const AnonymousMemory&) = delete;
 
   std::byte* data() const {
     return data_;

@@ -19,7 +19,7 @@ Dram::Dram(const Chip& chip)
     : banks_(chip.properties.dram_banks),
       alignment_(chip.properties.dram_alignment),
       bank_size_(chip.bank_size()),
-      memory_(std::make_unique<Mapping>(chip.properties.dram_size)),
+      memory_(std::make_unique<AnonymousMemory>(chip.properties.dram_size)),
       // Address 0 is no buffer's, so that it can stand for "none".
       free_list_(alignment_, bank_size_) {}
 

@@ -50,7 +50,7 @@ class Dram : public std::enable_shared_from_this<Dram> {
   uint32_t banks_;
   uint32_t alignment_;
   uint64_t bank_size_;
-  std::unique_ptr<Mapping> memory_;
+  std::unique_ptr<AnonymousMemory> memory_;
   std::mutex mutex_;  // of free_list_
   FreeList free_list_;
 };

@@ -24,7 +24,7 @@ L1Layout::L1Layout(const Chip& chip, const ProgramDescription& description)
   for (const CircularBuffer& buffer : circular_buffers_) {
     uint64_t size = uint64_t{buffer.page_size} * buffer.num_pages;
     address = round_up(address, chip.properties.dram_alignment);  // as tt-metal does
-    queues_[buffer.index] = {static_cast<uint32_t>(address), buffer.page_size, buffer.num_pages};
+    rings_[buffer.index] = {static_cast<uint32_t>(address), buffer.page_size, buffer.num_pages};
     regions_.push_back({static_cast<uint32_t>(address), static_cast<uint32_t>(size), false, buffer.index});
     address += size;
   }

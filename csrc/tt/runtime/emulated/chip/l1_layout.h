@@ -24,7 +24,7 @@ class L1Layout {
       return first >= address && first + bytes <= uint64_t{address} + size;
     }
   };
-  struct Queue {
+  struct Ring {
     uint32_t address = 0;
     uint32_t page_size = 0;
     uint32_t num_pages = 0;  // 0: the program has no such circular buffer
@@ -43,8 +43,8 @@ class L1Layout {
   uint32_t semaphore_address(uint32_t id) const {
     return regions_[id].address;
   }
-  const Queue& queue(uint32_t index) const {
-    return queues_[index];
+  const Ring& ring(uint32_t index) const {
+    return rings_[index];
   }
   const std::vector<CircularBuffer>& circular_buffers() const {
     return circular_buffers_;
@@ -61,7 +61,7 @@ class L1Layout {
  private:
   uint32_t num_semaphores_;
   std::vector<CircularBuffer> circular_buffers_;
-  std::array<Queue, kNumCircularBuffers> queues_;
+  std::array<Ring, kNumCircularBuffers> rings_;
   std::vector<Region> regions_;     // semaphores first, circular buffers after them, then one that is empty
   uint32_t first_;                  // address
   std::vector<uint8_t> region_of_;  // for each 16 bytes from first_

@@ -1,20 +1,26 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "tt/runtime/emulated/chip/anonymous_memory.h"
 #include "tt/runtime/emulated/chip/chip.h"
-#include "tt/runtime/emulated/kernel/condition.h"
 
 namespace moe::tt::runtime::emulated {
 
+// How many pages the producer of a circular buffer has pushed and its consumer has popped since the launch began.
+struct CircularBufferCounters {
+  std::atomic<uint32_t> received = 0;
+  std::atomic<uint32_t> acked = 0;
+};
+
 // What the worker cores of a device keep from launch to launch.
-class Tensix {
+class WorkerCores {
  public:
-  explicit Tensix(const Chip& chip)
+  explicit WorkerCores(const Chip& chip)
       : l1_size_(chip.properties.l1_size),
         l1_(uint64_t{l1_size_} * chip.properties.num_cores()),
         counters_(chip.properties.num_cores()) {}
@@ -29,7 +35,7 @@ class Tensix {
 
  private:
   uint32_t l1_size_;
-  Mapping l1_;
+  AnonymousMemory l1_;
   std::vector<std::array<CircularBufferCounters, kNumCircularBuffers>> counters_;
 };
 

@@ -4,9 +4,9 @@
 
 namespace moe::tt::runtime::emulated {
 
-Queue::Queue() : worker_([this] { work(); }) {}
+CommandQueue::CommandQueue() : worker_([this] { work(); }) {}
 
-Queue::~Queue() {
+CommandQueue::~CommandQueue() {
   {
     std::scoped_lock lock(mutex_);
     closing_ = true;
@@ -15,7 +15,7 @@ Queue::~Queue() {
   worker_.join();
 }
 
-void Queue::enqueue(Command command) {
+void CommandQueue::enqueue(Command command) {
   {
     std::scoped_lock lock(mutex_);
     commands_.push_back(std::move(command));
@@ -23,7 +23,7 @@ void Queue::enqueue(Command command) {
   changed_.notify_all();
 }
 
-void Queue::run(const Command& command) {
+void CommandQueue::run(const Command& command) {
   std::unique_lock lock(mutex_);
   if (commands_.empty() && !busy_) {
     execute(lock, [&] { command(); });
@@ -37,7 +37,7 @@ void Queue::run(const Command& command) {
   throw_failure(lock);
 }
 
-bool Queue::try_run(const Command& command) {
+bool CommandQueue::try_run(const Command& command) {
   std::unique_lock lock(mutex_);
   if (!commands_.empty() || busy_) {
     return false;
@@ -46,14 +46,14 @@ bool Queue::try_run(const Command& command) {
   return true;
 }
 
-void Queue::wait() {
+void CommandQueue::wait() {
   std::unique_lock lock(mutex_);
   uint64_t enqueued = ended_ + busy_ + commands_.size();
   changed_.wait(lock, [&] { return ended_ >= enqueued; });
   throw_failure(lock);
 }
 
-void Queue::work() {
+void CommandQueue::work() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return !busy_ && (!commands_.empty() || closing_); });
@@ -66,7 +66,7 @@ void Queue::work() {
   }
 }
 
-void Queue::execute(std::unique_lock<std::mutex>& lock, Command command) {
+void CommandQueue::execute(std::unique_lock<std::mutex>& lock, Command command) {
   busy_ = true;
   lock.unlock();
   std::exception_ptr failure;
@@ -75,7 +75,7 @@ void Queue::execute(std::unique_lock<std::mutex>& lock, Command command) {
   } catch (...) {
     failure = std::current_exception();
   }
-  command = nullptr;  // who waits for the end finds what it held released
+  command = nullptr;  // releases what it captured before its completion is announced
   lock.lock();
   if (failure && !failure_) {
     failure_ = failure;
@@ -85,7 +85,7 @@ void Queue::execute(std::unique_lock<std::mutex>& lock, Command command) {
   changed_.notify_all();
 }
 
-void Queue::throw_failure(std::unique_lock<std::mutex>& lock) {
+void CommandQueue::throw_failure(std::unique_lock<std::mutex>& lock) {
   if (std::exception_ptr failure = std::exchange(failure_, nullptr)) {
     lock.unlock();
     std::rethrow_exception(failure);

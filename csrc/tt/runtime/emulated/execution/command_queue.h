@@ -11,13 +11,13 @@
 namespace moe::tt::runtime::emulated {
 
 // Runs commands one after another, in the order in which they were given, on a thread of its own.
-class Queue {
+class CommandQueue {
  public:
   using Command = std::function<void()>;
 
-  Queue();
+  CommandQueue();
   // Runs what is left.
-  ~Queue();
+  ~CommandQueue();
 
   // Returns at once. What the command throws is kept for the next wait() or run().
   void enqueue(Command command);

@@ -104,7 +104,8 @@ void Scheduler::end_kernel() {
 
 void Scheduler::wait(
     uint32_t core, uint32_t slot, const Condition& condition, const std::function<std::string()>& who) {
-  // A kernel that waits learns nothing from the scheduler: only the condition, read in sight, orders it after others.
+  // Only the condition's acquire load orders a waiter after its signaller. The scheduler's locks are hidden from
+  // ThreadSanitizer on purpose.
   while (!condition.holds()) {
     OutOfSanitizersSight unseen;
     Core& at = *cores_[core];

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "tt/runtime/emulated/execution/condition.h"
 #include "tt/runtime/emulated/execution/thread_pool.h"
-#include "tt/runtime/emulated/kernel/condition.h"
 
 namespace moe::tt::runtime::emulated {
 
@@ -70,7 +70,7 @@ class Scheduler {
   void look_for_deadlock();
   void abort_locked(std::exception_ptr failure);
 
-  const Threads::Work work_ = [this] { work(); };
+  const ThreadPool::Work work_ = [this] { work(); };
 
   std::atomic<bool> aborted_ = false;
   std::atomic<uint32_t> ended_ = 0;  // threads that have nothing more to do in this launch
@@ -87,7 +87,7 @@ class Scheduler {
   std::exception_ptr failure_;
   std::vector<std::unique_ptr<Core>> cores_;
 
-  Threads threads_;  // last: they use the others
+  ThreadPool threads_;  // last: they use the others
 };
 
 }  // namespace moe::tt::runtime::emulated

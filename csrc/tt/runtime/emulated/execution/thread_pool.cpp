@@ -8,9 +8,9 @@
 
 namespace moe::tt::runtime::emulated {
 
-Threads::~Threads() = default;
+ThreadPool::~ThreadPool() = default;
 
-void Threads::reserve(uint32_t count) {
+void ThreadPool::reserve(uint32_t count) {
   while (threads_.size() < count) {
     try {
       threads_.push_back(std::make_unique<Thread>());
@@ -27,13 +27,13 @@ void Threads::reserve(uint32_t count) {
   }
 }
 
-void Threads::run(uint32_t thread, const Work& work) {
+void ThreadPool::run(uint32_t thread, const Work& work) {
   threads_[thread]->run(work);
 }
 
-Threads::Thread::Thread() : thread_([this] { loop(); }) {}
+ThreadPool::Thread::Thread() : thread_([this] { loop(); }) {}
 
-Threads::Thread::~Thread() {
+ThreadPool::Thread::~Thread() {
   {
     std::scoped_lock lock(mutex_);
     closing_ = true;
@@ -42,7 +42,7 @@ Threads::Thread::~Thread() {
   thread_.join();
 }
 
-void Threads::Thread::run(const Work& work) {
+void ThreadPool::Thread::run(const Work& work) {
   {
     std::scoped_lock lock(mutex_);
     work_ = &work;
@@ -50,7 +50,7 @@ void Threads::Thread::run(const Work& work) {
   changed_.notify_one();
 }
 
-void Threads::Thread::loop() {
+void ThreadPool::Thread::loop() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return work_ != nullptr || closing_; });

@@ -11,15 +11,15 @@
 namespace moe::tt::runtime::emulated {
 
 // Threads that stay, numbered from 0.
-class Threads {
+class ThreadPool {
  public:
   using Work = std::function<void()>;
 
-  Threads() = default;
+  ThreadPool() = default;
   // Every thread must be idle.
-  ~Threads();
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
 
   // Creates threads until there are so many. Throws where the system has no more, and keeps those it gave.
   void reserve(uint32_t count);

@@ -6,19 +6,18 @@ namespace moe::tt::runtime::emulated {
 
 constinit thread_local KernelContext* current_kernel = nullptr;
 
-KernelContext::KernelContext(Launch& launch, const EmulatedProgram::Placement& placement)
-    : launch_(launch),
-      placement_(placement),
+KernelContext::KernelContext(LaunchContext& launch, const EmulatedProgram::KernelInstance& instance)
+    : KernelSite(launch, instance),
       layout_(launch.program.layout()),
-      l1_(launch.tensix.l1(placement.core)),
-      noc_coordinates_(launch.chip.noc(placement.core)),
+      l1_(launch.worker_cores.l1(instance.core)),
+      noc_coordinates_(launch.chip.noc(instance.core)),
       noc_(*this),
       describe_([this] { return who() + noc_.describe_outstanding(); }) {}
 
 void KernelContext::run() {
   current_kernel = this;
   try {
-    placement_.function();
+    instance_.function();
     noc_.check_idle();
     launch_.traffic.add(noc_.dram_traffic());
   } catch (const Aborted&) {
@@ -33,16 +32,6 @@ void KernelContext::run() {
   current_kernel = nullptr;
 }
 
-void KernelContext::fail(const std::string& rule) const {
-  throw DeviceError(str(who(), ": ", rule));
-}
-
-std::string KernelContext::who() const {
-  auto [x, y] = launch_.chip.logical(placement_.core);
-  return str(
-      "kernel '", placement_.kernel->name, "' on core (", x, ", ", y, "), ", name_of(placement_.kernel->processor));
-}
-
 uint32_t KernelContext::argument(const char* kind, std::span<const uint32_t> arguments, int64_t index) const {
   if (index < 0 || static_cast<uint64_t>(index) >= arguments.size()) {
     fail(str("expected the index of a ", kind, " argument below ", arguments.size(), ", got ", index));
@@ -51,7 +40,7 @@ uint32_t KernelContext::argument(const char* kind, std::span<const uint32_t> arg
 }
 
 uint32_t KernelContext::runtime_arg(int index) const {
-  return argument("run-time", *placement_.runtime_args, index);
+  return argument("run-time", *instance_.runtime_args, index);
 }
 
 uint32_t KernelContext::common_arg(int index) const {
@@ -59,7 +48,7 @@ uint32_t KernelContext::common_arg(int index) const {
 }
 
 uint32_t KernelContext::compile_arg(uint32_t index) const {
-  return argument("compile-time", placement_.kernel->compile_args, index);
+  return argument("compile-time", instance_.kernel->compile_args, index);
 }
 
 void KernelContext::fail_access(uint32_t address, uint64_t offset, uint64_t size, uint64_t alignment) const {

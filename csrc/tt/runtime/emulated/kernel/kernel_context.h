@@ -10,56 +10,25 @@
 #include <string>
 
 #include "tt/runtime/emulated/chip/chip.h"
-#include "tt/runtime/emulated/chip/dram_view.h"
-#include "tt/runtime/emulated/chip/worker_cores.h"
-#include "tt/runtime/emulated/execution/scheduler.h"
-#include "tt/runtime/emulated/execution/traffic.h"
+#include "tt/runtime/emulated/kernel/kernel_site.h"
 #include "tt/runtime/emulated/kernel/noc.h"
 #include "tt/runtime/emulated/program.h"
 
 namespace moe::tt::runtime::emulated {
 
-// What the kernels of a launch share.
-struct Launch {
-  const Chip& chip;
-  const EmulatedProgram& program;
-  std::span<const uint32_t> common_args;
-  const DramView& dram;
-  TrafficCounter& traffic;
-  Tensix& tensix;
-  Scheduler& scheduler;
-};
-
-class KernelContext {
+class KernelContext : public KernelSite {
  public:
-  KernelContext(Launch& launch, const EmulatedProgram::Placement& placement);
+  KernelContext(LaunchContext& launch, const EmulatedProgram::KernelInstance& instance);
 
   // Runs the kernel on this thread, and checks that it leaves nothing behind.
   void run();
 
-  // Throws DeviceError with who broke the rule.
-  [[noreturn]] void fail(const std::string& rule) const;
-  std::string who() const;
-
-  // Unwinds where the launch has failed elsewhere.
-  void check_aborted() const {
-    if (launch_.scheduler.aborted()) {
-      throw Aborted();
-    }
-  }
-
-  const Launch& launch() const {
-    return launch_;
-  }
-  uint32_t core() const {
-    return placement_.core;
-  }
   NocCoordinates noc_coordinates() const {
     return noc_coordinates_;
   }
   // tt-metal's default: each processor has a NoC of its own.
   uint8_t noc_index() const {
-    return static_cast<uint8_t>(placement_.kernel->processor);
+    return static_cast<uint8_t>(instance_.kernel->processor);
   }
   NocInterface& noc() {
     return noc_;
@@ -101,14 +70,12 @@ class KernelContext {
  private:
   uint32_t argument(const char* kind, std::span<const uint32_t> arguments, int64_t index) const;
   const L1Layout::Region& semaphore_at(const volatile uint32_t* pointer) const;
-  const L1Layout::Queue& queue(uint32_t circular_buffer) const;
+  const L1Layout::Ring& ring(uint32_t circular_buffer) const;
   void check_pages(uint32_t circular_buffer, uint32_t pages) const;
   CircularBufferCounters& counters(uint32_t circular_buffer) const;
   uint32_t advanced(uint32_t circular_buffer, uint32_t page, uint32_t pages) const;
   void wait(const Condition& condition);
 
-  Launch& launch_;
-  const EmulatedProgram::Placement& placement_;
   const L1Layout& layout_;
   std::byte* l1_;
   NocCoordinates noc_coordinates_;

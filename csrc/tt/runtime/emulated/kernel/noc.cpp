@@ -6,7 +6,7 @@
 
 #include "tt/runtime/emulated/chip/noc_address.h"
 #include "tt/runtime/emulated/chip/poison.h"
-#include "tt/runtime/emulated/kernel/kernel_context.h"
+#include "tt/runtime/emulated/kernel/kernel_site.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime::emulated {
@@ -55,7 +55,7 @@ void NocInterface::check_alignment(uint64_t source, uint64_t destination, uint32
   }
 }
 
-NocInterface::Place NocInterface::on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const {
+NocInterface::NodeMemory NocInterface::on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const {
   const L1Layout& layout = kernel_.launch().program.layout();
   const L1Layout::Region& region = layout.at(static_cast<uint32_t>(std::min<uint64_t>(address, UINT32_MAX)));
   if (!region.contains(address, size)) {
@@ -78,18 +78,18 @@ NocInterface::Place NocInterface::on_core(uint32_t core, uint64_t address, uint3
   if (region.is_semaphore && size != kWord) {
     kernel_.fail(str("expected ", what, " of a semaphore to have ", kWord, " bytes, got ", size));
   }
-  return {kernel_.launch().tensix.l1(core) + address, core, address, region.is_semaphore};
+  return {kernel_.launch().worker_cores.l1(core) + address, core, address, region.is_semaphore};
 }
 
-NocInterface::Place NocInterface::local(uint32_t address, uint32_t size, const char* what) const {
+NocInterface::NodeMemory NocInterface::local(uint32_t address, uint32_t size, const char* what) const {
   return on_core(kernel_.core(), address, size, what);
 }
 
-NocInterface::Place NocInterface::remote(uint64_t noc_address, uint32_t size, const char* what) const {
+NocInterface::NodeMemory NocInterface::remote(uint64_t noc_address, uint32_t size, const char* what) const {
   if (is_noc_multicast(noc_address)) {
     kernel_.fail(str("expected ", what, " to be at one node, got a multicast address"));
   }
-  const Launch& launch = kernel_.launch();
+  const LaunchContext& launch = kernel_.launch();
   NocCoordinates node = noc_node(noc_address);
   uint64_t address = noc_local_address(noc_address);
   if (std::optional<uint32_t> bank = launch.chip.bank_at(node)) {
@@ -117,19 +117,19 @@ NocInterface::Place NocInterface::remote(uint64_t noc_address, uint32_t size, co
   return on_core(*core, address, size, what);
 }
 
-std::optional<NocInterface::Place> NocInterface::zeros(uint64_t noc_address, uint32_t size) const {
-  const Launch& launch = kernel_.launch();
+std::optional<NocInterface::NodeMemory> NocInterface::zeros(uint64_t noc_address, uint32_t size) const {
+  const LaunchContext& launch = kernel_.launch();
   const uint64_t address = noc_local_address(noc_address);
   const std::optional<uint32_t> core = launch.chip.core_at(noc_node(noc_address));
   if (!core || address < launch.chip.l1_zeros || address + size > launch.chip.l1_zeros + kL1ZerosSize) {
     return std::nullopt;
   }
-  return Place{launch.tensix.l1(*core) + address, core, address, false};
+  return NodeMemory{launch.worker_cores.l1(*core) + address, core, address, false};
 }
 
-std::vector<NocInterface::Place> NocInterface::multicast(
+std::vector<NocInterface::NodeMemory> NocInterface::multicast(
     uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc, Loopback loopback) const {
-  const Launch& launch = kernel_.launch();
+  const LaunchContext& launch = kernel_.launch();
   NocCoordinates start = noc_multicast_start(destination);
   NocCoordinates end = noc_node(destination);
   if (noc == 1) {
@@ -150,7 +150,7 @@ std::vector<NocInterface::Place> NocInterface::multicast(
             noc_node(destination).y,
             ")"));
   }
-  std::vector<Place> places;
+  std::vector<NodeMemory> places;
   for (uint32_t core = 0; core < launch.chip.properties.num_cores(); ++core) {
     NocCoordinates node = launch.chip.noc(core);
     bool inside = node.x >= start.x && node.x <= end.x && node.y >= start.y && node.y <= end.y;
@@ -171,7 +171,7 @@ std::vector<NocInterface::Place> NocInterface::multicast(
   return places;
 }
 
-void NocInterface::store(const Place& destination, const std::byte* source, uint32_t size) {
+void NocInterface::store(const NodeMemory& destination, const std::byte* source, uint32_t size) {
   if (!destination.is_semaphore) {
     std::memcpy(destination.memory, source, size);
     return;
@@ -182,7 +182,7 @@ void NocInterface::store(const Place& destination, const std::byte* source, uint
   kernel_.launch().scheduler.signal(*destination.core);
 }
 
-void NocInterface::load(const Place& source, std::byte* destination, uint32_t size) const {
+void NocInterface::load(const NodeMemory& source, std::byte* destination, uint32_t size) const {
   if (!source.is_semaphore) {
     std::memcpy(destination, source.memory, size);
     return;
@@ -191,7 +191,7 @@ void NocInterface::load(const Place& source, std::byte* destination, uint32_t si
   std::memcpy(destination, &value, kWord);
 }
 
-void NocInterface::add(const Place& destination, uint32_t by) {
+void NocInterface::add(const NodeMemory& destination, uint32_t by) {
   if (!destination.is_semaphore) {
     kernel_.fail(str("expected the address of a semaphore, got ", destination.address));
   }
@@ -204,9 +204,9 @@ void NocInterface::add(const Place& destination, uint32_t by) {
 
 void NocInterface::read(uint64_t source, uint32_t destination, uint32_t size, uint8_t noc, Packets packets) {
   check_issue(size, noc, packets);
-  const std::optional<Place> zeros = this->zeros(source, size);
-  Place from = zeros ? *zeros : remote(source, size, "the source of a read");
-  Place to = local(destination, size, "the destination of a read");
+  const std::optional<NodeMemory> zeros = this->zeros(source, size);
+  NodeMemory from = zeros ? *zeros : remote(source, size, "the source of a read");
+  NodeMemory to = local(destination, size, "the destination of a read");
   const Chip& chip = kernel_.launch().chip;
   if (from.core) {
     check_alignment(from.address, to.address, kL1Alignment, "read from L1");
@@ -259,7 +259,8 @@ void NocInterface::read_barrier(uint8_t noc) {
 
 // Writes.
 
-void NocInterface::issue_write(const Place& source, const Place& destination, uint32_t size, uint8_t noc, bool posted) {
+void NocInterface::issue_write(
+    const NodeMemory& source, const NodeMemory& destination, uint32_t size, uint8_t noc, bool posted) {
   check_alignment(
       source.address,
       destination.address,
@@ -274,7 +275,7 @@ void NocInterface::issue_write(const Place& source, const Place& destination, ui
 void NocInterface::write(
     uint32_t source, uint64_t destination, uint32_t size, uint8_t noc, bool posted, Packets packets) {
   check_issue(size, noc, packets);
-  Place from = local(source, size, "the source of a write");
+  NodeMemory from = local(source, size, "the source of a write");
   issue_write(from, remote(destination, size, "the destination of a write"), size, noc, posted);
   write_state_[noc].reset();
 }
@@ -307,8 +308,8 @@ void NocInterface::write_multicast(
     Loopback loopback,
     Packets packets) {
   check_issue(size, noc, packets);
-  Place from = local(source, size, "the source of a multicast");
-  for (const Place& to : multicast(destination, size, num_destinations, noc, loopback)) {
+  NodeMemory from = local(source, size, "the source of a multicast");
+  for (const NodeMemory& to : multicast(destination, size, num_destinations, noc, loopback)) {
     issue_write(from, to, size, noc, false);
   }
   write_state_[noc].reset();
@@ -316,15 +317,15 @@ void NocInterface::write_multicast(
 
 void NocInterface::set_remote_semaphore(uint32_t source, uint64_t destination, uint8_t noc) {
   check_issue(kWord, noc, Packets::kOne);
-  Place from = local(source, kWord, "the source of a write");
+  NodeMemory from = local(source, kWord, "the source of a write");
   issue_write(from, remote(destination, kWord, "the destination of a write"), kWord, noc, false);
 }
 
 void NocInterface::set_semaphore_multicast(
     uint32_t source, uint64_t destination, uint32_t num_destinations, uint8_t noc, Loopback loopback) {
   check_issue(kWord, noc, Packets::kOne);
-  Place from = local(source, kWord, "the source of a multicast");
-  for (const Place& to : multicast(destination, kWord, num_destinations, noc, loopback)) {
+  NodeMemory from = local(source, kWord, "the source of a multicast");
+  for (const NodeMemory& to : multicast(destination, kWord, num_destinations, noc, loopback)) {
     issue_write(from, to, kWord, noc, false);
   }
 }
@@ -406,7 +407,7 @@ void NocInterface::write_word(uint64_t destination, uint32_t value, uint8_t byte
   if (byte_enable != 0xF) {
     kernel_.fail(str("expected an inline write of all 4 bytes (be = 15), got be = ", uint32_t{byte_enable}));
   }
-  Place to = remote(destination, kWord, "the destination of an inline write");
+  NodeMemory to = remote(destination, kWord, "the destination of an inline write");
   if (!to.core) {
     kernel_.fail("expected the destination of an inline write in L1, got one in DRAM");
   }
@@ -428,7 +429,7 @@ void NocInterface::increment(uint64_t destination, uint32_t by, uint8_t noc, boo
 void NocInterface::increment_multicast(
     uint64_t destination, uint32_t by, uint32_t num_destinations, uint8_t noc, bool posted) {
   check_issue(kWord, noc, Packets::kOne);
-  for (const Place& to : multicast(destination, kWord, num_destinations, noc, Loopback::kNo)) {
+  for (const NodeMemory& to : multicast(destination, kWord, num_destinations, noc, Loopback::kNo)) {
     add(to, by);
     atomics_[noc] += !posted;
   }

@@ -10,7 +10,7 @@
 
 namespace moe::tt::runtime::emulated {
 
-class KernelContext;
+class KernelSite;
 
 // The two NoCs as one kernel uses them. A transfer is checked when it is issued, and happens as late as the chip
 // allows: a read's data arrives at the barrier, a write takes its source when it is flushed and arrives at the barrier.
@@ -23,7 +23,7 @@ class NocInterface {
   // Whether a multicast's sender is one of its receivers.
   enum class Loopback { kNo, kYes };
 
-  explicit NocInterface(KernelContext& kernel) : kernel_(kernel) {}
+  explicit NocInterface(KernelSite& kernel) : kernel_(kernel) {}
 
   void read(uint64_t source, uint32_t destination, uint32_t size, uint8_t noc, Packets packets);
   void read_set_state(uint64_t source, std::optional<uint32_t> size, uint8_t noc);
@@ -70,21 +70,21 @@ class NocInterface {
 
  private:
   // Memory somewhere on the chip.
-  struct Place {
+  struct NodeMemory {
     std::byte* memory;
     std::optional<uint32_t> core;  // none in DRAM
     uint64_t address;
     bool is_semaphore;
   };
   struct Read {
-    Place source;
+    NodeMemory source;
     std::byte* destination;
     uint32_t size;
     uint8_t noc;
   };
   struct Write {
-    Place source;
-    Place destination;
+    NodeMemory source;
+    NodeMemory destination;
     uint32_t size;
     uint8_t noc;
     bool posted;
@@ -98,27 +98,27 @@ class NocInterface {
   };
 
   void check_issue(uint32_t size, uint8_t noc, Packets packets) const;
-  Place local(uint32_t address, uint32_t size, const char* what) const;
-  Place remote(uint64_t noc_address, uint32_t size, const char* what) const;
-  Place on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const;
+  NodeMemory local(uint32_t address, uint32_t size, const char* what) const;
+  NodeMemory remote(uint64_t noc_address, uint32_t size, const char* what) const;
+  NodeMemory on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const;
   // The firmware's zeros, where a read asks for them: no program may write there.
-  std::optional<Place> zeros(uint64_t noc_address, uint32_t size) const;
-  std::vector<Place> multicast(
+  std::optional<NodeMemory> zeros(uint64_t noc_address, uint32_t size) const;
+  std::vector<NodeMemory> multicast(
       uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc, Loopback loopback) const;
   void check_alignment(uint64_t source, uint64_t destination, uint32_t modulus, const char* what) const;
-  void issue_write(const Place& source, const Place& destination, uint32_t size, uint8_t noc, bool posted);
+  void issue_write(const NodeMemory& source, const NodeMemory& destination, uint32_t size, uint8_t noc, bool posted);
 
   void send(Write& write);
   void deliver(Write& write);
   void forget_arrived(uint8_t noc, bool posted);
-  void store(const Place& destination, const std::byte* source, uint32_t size);
-  void load(const Place& source, std::byte* destination, uint32_t size) const;
-  void add(const Place& destination, uint32_t by);
+  void store(const NodeMemory& destination, const std::byte* source, uint32_t size);
+  void load(const NodeMemory& source, std::byte* destination, uint32_t size) const;
+  void add(const NodeMemory& destination, uint32_t by);
 
   uint32_t outstanding_reads(uint8_t noc) const;
-  uint32_t outstanding_writes(uint8_t noc, bool sent) const;
+  uint32_t outstanding_writes(uint8_t noc, bool posted) const;
 
-  KernelContext& kernel_;
+  KernelSite& kernel_;
   std::vector<Read> reads_;
   std::vector<Write> writes_;
   std::vector<std::byte> sent_;

@@ -51,30 +51,30 @@ void KernelContext::wait(const Condition& condition) {
   check_aborted();
   // Time passes while a kernel waits: what it has sent arrives.
   noc_.deliver_sent();
-  launch_.scheduler.wait(core(), static_cast<uint32_t>(placement_.kernel->processor), condition, describe_);
+  launch_.scheduler.wait(core(), static_cast<uint32_t>(instance_.kernel->processor), condition, describe_);
 }
 
-const L1Layout::Queue& KernelContext::queue(uint32_t circular_buffer) const {
-  if (circular_buffer >= kNumCircularBuffers || layout_.queue(circular_buffer).num_pages == 0) {
+const L1Layout::Ring& KernelContext::ring(uint32_t circular_buffer) const {
+  if (circular_buffer >= kNumCircularBuffers || layout_.ring(circular_buffer).num_pages == 0) {
     fail(str("expected a circular buffer of the program (", layout_.describe(), "), got ", circular_buffer));
   }
-  return layout_.queue(circular_buffer);
+  return layout_.ring(circular_buffer);
 }
 
 void KernelContext::check_pages(uint32_t circular_buffer, uint32_t pages) const {
-  uint32_t capacity = queue(circular_buffer).num_pages;
+  uint32_t capacity = ring(circular_buffer).num_pages;
   if (pages == 0 || pages > capacity) {
     fail(str("expected from 1 to the ", capacity, " pages of circular buffer ", circular_buffer, ", got ", pages));
   }
 }
 
 CircularBufferCounters& KernelContext::counters(uint32_t circular_buffer) const {
-  return launch_.tensix.counters(core(), circular_buffer);
+  return launch_.worker_cores.counters(core(), circular_buffer);
 }
 
 void KernelContext::reserve_back(uint32_t circular_buffer, uint32_t pages) {
   check_pages(circular_buffer, pages);
-  wait(Condition::pages_free(circular_buffer, counters(circular_buffer), queue(circular_buffer).num_pages, pages));
+  wait(Condition::pages_free(circular_buffer, counters(circular_buffer), ring(circular_buffer).num_pages, pages));
 }
 
 void KernelContext::wait_front(uint32_t circular_buffer, uint32_t pages) {
@@ -85,7 +85,7 @@ void KernelContext::wait_front(uint32_t circular_buffer, uint32_t pages) {
 bool KernelContext::pages_reservable_at_back(uint32_t circular_buffer, uint32_t pages) {
   check_aborted();
   check_pages(circular_buffer, pages);
-  return Condition::pages_free(circular_buffer, counters(circular_buffer), queue(circular_buffer).num_pages, pages)
+  return Condition::pages_free(circular_buffer, counters(circular_buffer), ring(circular_buffer).num_pages, pages)
       .holds();
 }
 
@@ -99,7 +99,7 @@ void KernelContext::push_back(uint32_t circular_buffer, uint32_t pages) {
   check_aborted();
   check_pages(circular_buffer, pages);
   CircularBufferCounters& counters = this->counters(circular_buffer);
-  uint32_t free = queue(circular_buffer).num_pages -
+  uint32_t free = ring(circular_buffer).num_pages -
                   (counters.received.load(std::memory_order_relaxed) - counters.acked.load(std::memory_order_relaxed));
   if (pages > free) {
     fail(
@@ -136,7 +136,7 @@ void KernelContext::pop_front(uint32_t circular_buffer, uint32_t pages) {
 }
 
 uint32_t KernelContext::advanced(uint32_t circular_buffer, uint32_t page, uint32_t pages) const {
-  uint32_t capacity = queue(circular_buffer).num_pages;
+  uint32_t capacity = ring(circular_buffer).num_pages;
   if (page + pages > capacity) {
     // The chip compares its pointer with the end only for equality.
     fail(
@@ -154,13 +154,13 @@ uint32_t KernelContext::advanced(uint32_t circular_buffer, uint32_t page, uint32
 }
 
 uint32_t KernelContext::write_ptr(uint32_t circular_buffer) const {
-  const L1Layout::Queue& queue = this->queue(circular_buffer);
-  return queue.address + write_page_[circular_buffer] * queue.page_size;
+  const L1Layout::Ring& ring = this->ring(circular_buffer);
+  return ring.address + write_page_[circular_buffer] * ring.page_size;
 }
 
 uint32_t KernelContext::read_ptr(uint32_t circular_buffer) const {
-  const L1Layout::Queue& queue = this->queue(circular_buffer);
-  return queue.address + read_page_[circular_buffer] * queue.page_size;
+  const L1Layout::Ring& ring = this->ring(circular_buffer);
+  return ring.address + read_page_[circular_buffer] * ring.page_size;
 }
 
 }  // namespace moe::tt::runtime::emulated

@@ -14,10 +14,10 @@
 namespace moe::tt::runtime::emulated {
 
 // Runs launches, one at a time.
-class Engine {
+class ProgramRunner {
  public:
-  Engine(const Chip& chip, const Dram& dram, TrafficCounter& traffic)
-      : chip_(chip), dram_(dram), traffic_(traffic), tensix_(chip) {}
+  ProgramRunner(const Chip& chip, const Dram& dram, TrafficCounter& traffic)
+      : chip_(chip), dram_(dram), traffic_(traffic), worker_cores_(chip) {}
 
   // Returns when every kernel has ended; throws the first failure.
   void run(
@@ -31,7 +31,7 @@ class Engine {
   const Chip& chip_;
   const Dram& dram_;
   TrafficCounter& traffic_;
-  Tensix tensix_;
+  WorkerCores worker_cores_;
   Scheduler scheduler_;
 };
 

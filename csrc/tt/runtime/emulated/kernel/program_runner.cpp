@@ -1,4 +1,4 @@
-#include "tt/runtime/emulated/execution/program_runner.h"
+#include "tt/runtime/emulated/kernel/program_runner.h"
 
 #include <algorithm>
 #include <cstring>
@@ -18,36 +18,36 @@ constexpr uint32_t kPoisoned = 2048;
 
 }  // namespace
 
-void Engine::run(
+void ProgramRunner::run(
     const EmulatedProgram& program,
     std::span<const uint32_t> common_args,
     std::span<const std::shared_ptr<DramBuffer>> buffers) {
   prepare(program);
   DramView view(dram_, buffers);
-  Launch launch{chip_, program, common_args, view, traffic_, tensix_, scheduler_};
-  const auto& placements = program.placements();
+  LaunchContext launch{chip_, program, common_args, view, traffic_, worker_cores_, scheduler_};
+  const auto& instances = program.instances();
   try {
-    scheduler_.run(static_cast<uint32_t>(placements.size()), chip_.properties.num_cores(), [&](uint32_t kernel) {
-      KernelContext(launch, placements[kernel]).run();
+    scheduler_.run(static_cast<uint32_t>(instances.size()), chip_.properties.num_cores(), [&](uint32_t kernel) {
+      KernelContext(launch, instances[kernel]).run();
     });
   } catch (const DeviceError& error) {
     throw DeviceError(str("program '", program.description().name, "': ", error.what()));
   }
 }
 
-void Engine::prepare(const EmulatedProgram& program) {
+void ProgramRunner::prepare(const EmulatedProgram& program) {
   const ProgramDescription& description = program.description();
   const L1Layout& layout = program.layout();
   for (uint32_t i = 0; i < description.cores.count; ++i) {
     uint32_t core = description.cores.first + i;
-    std::byte* l1 = tensix_.l1(core);
+    std::byte* l1 = worker_cores_.l1(core);
     for (uint32_t id = 0; id < layout.num_semaphores(); ++id) {
       std::memcpy(l1 + layout.semaphore_address(id), &description.semaphores[id], sizeof(uint32_t));
     }
     for (const CircularBuffer& buffer : layout.circular_buffers()) {
-      const L1Layout::Queue& queue = layout.queue(buffer.index);
-      poison(l1 + queue.address, std::min(kPoisoned, queue.end() - queue.address));
-      CircularBufferCounters& counters = tensix_.counters(core, buffer.index);
+      const L1Layout::Ring& ring = layout.ring(buffer.index);
+      poison(l1 + ring.address, std::min(kPoisoned, ring.end() - ring.address));
+      CircularBufferCounters& counters = worker_cores_.counters(core, buffer.index);
       counters.received.store(0, std::memory_order_relaxed);
       counters.acked.store(0, std::memory_order_relaxed);
     }

@@ -4,15 +4,10 @@
 #include <cstdint>
 #include <string>
 
+#include "tt/runtime/emulated/chip/worker_cores.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime::emulated {
-
-// How many pages the producer of a circular buffer has pushed and its consumer has popped since the launch began.
-struct CircularBufferCounters {
-  std::atomic<uint32_t> received = 0;
-  std::atomic<uint32_t> acked = 0;
-};
 
 // What a kernel waits for.
 class Condition {

@@ -1,0 +1,57 @@
+#pragma once
+
+// Which kernel, of which launch, on which core: what the parts of a kernel's context need to do and report their work.
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "tt/runtime/emulated/chip/chip.h"
+#include "tt/runtime/emulated/chip/dram_view.h"
+#include "tt/runtime/emulated/chip/worker_cores.h"
+#include "tt/runtime/emulated/execution/scheduler.h"
+#include "tt/runtime/emulated/execution/traffic.h"
+#include "tt/runtime/emulated/program.h"
+
+namespace moe::tt::runtime::emulated {
+
+// What the kernels of a launch share.
+struct LaunchContext {
+  const Chip& chip;
+  const EmulatedProgram& program;
+  std::span<const uint32_t> common_args;
+  const DramView& dram;
+  TrafficCounter& traffic;
+  WorkerCores& worker_cores;
+  Scheduler& scheduler;
+};
+
+class KernelSite {
+ public:
+  KernelSite(LaunchContext& launch, const EmulatedProgram::KernelInstance& instance)
+      : launch_(launch), instance_(instance) {}
+
+  // Throws DeviceError with the kernel's name, core and processor before the rule that it broke.
+  [[noreturn]] void fail(const std::string& rule) const;
+  std::string who() const;
+
+  // Unwinds the kernel if the launch has failed elsewhere.
+  void check_aborted() const {
+    if (launch_.scheduler.aborted()) {
+      throw Aborted();
+    }
+  }
+
+  LaunchContext& launch() const {
+    return launch_;
+  }
+  uint32_t core() const {
+    return instance_.core;
+  }
+
+ protected:
+  LaunchContext& launch_;
+  const EmulatedProgram::KernelInstance& instance_;
+};
+
+}  // namespace moe::tt::runtime::emulated
