@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from checks import assert_same_bits
 
-from torch_moe_ttnn.choices import make_choices
+from support.checks import assert_same_bits
+from torch_moe_ttnn.testing import make_choices
 
 
 @pytest.fixture

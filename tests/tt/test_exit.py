@@ -1,7 +1,8 @@
 """The interpreter exits without a crash, whatever still holds memory of the device."""
 
-import processes
 import pytest
+
+from support import processes
 
 # PyTorch's backward thread lets go of a Python object some time after backward() has returned. If that is while the
 # interpreter ends, the process aborts, on any accelerator; hence the pause.

@@ -1,9 +1,10 @@
 """Fake tensors on the device: everything but the memory."""
 
-import processes
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
+
+from support import processes
 
 
 def test_fake_tensors():
