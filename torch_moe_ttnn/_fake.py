@@ -24,7 +24,7 @@ def _check_devices_first(
     ids, weights = bound["selected_experts"], bound["routing_weights"]
     if ids is not None and weights is not None:
         _C.check_same_device(func._schema.name, ids.device, weights.device)
-    return mode.__torch_dispatch__(func, types, args, kwargs)
+    return mode.__torch_dispatch__(func, types, args, kwargs or {})
 
 
 for _name in ("moe::prepare_mapping", "moe::prepare_routing"):

@@ -21,7 +21,7 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 # What both operators' docstrings say.
 _IDS = """\
 (T, K), uint16, uint32, int32 or int64. The ids of the experts that each token goes to, each
-            in [0, num_experts). The id with all bits set (-1 where signed) is "no expert": the choice routes nowhere."""
+            in [0, num_experts). The id with all bits set (-1 where signed) is "no expert": the choice goes nowhere."""
 _WEIGHTS = "(T, K), bfloat16, float16 or float32, on the same device. The weight of each choice."
 _NUM_EXPERTS = "E, at least 1 and at least K, less than 2**32."
 _RAISES = """\
