@@ -11,7 +11,7 @@ import sys
 import torch
 
 import torch_moe_ttnn  # noqa: F401 - registers the operators and the device
-from torch_moe_ttnn.choices import make_choices
+from torch_moe_ttnn.testing import make_choices
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: timing, words for the machine, Markdown."""
+"""What the benchmarks share: timing, and words for the machine, times and sizes."""
 
 import math
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 import torch_moe_ttnn
+from torch_moe_ttnn._cli import report
 
 # Calls in a row that are timed as one, so that the clock's own time does not show.
 _SAMPLE_SECONDS = 2e-4
@@ -71,22 +72,9 @@ def machine() -> str:
     )
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table, its columns aligned for those who read the source."""
-    cells = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
-    lines = [cells[0], ["-" * width for width in widths], *cells[1:]]
-    return "\n".join(
-        f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines
-    )
-
-
 def duration(seconds: float) -> str:
-    """Return a duration in the unit that suits it."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} us"
+    """Return a duration in the unit that suits it, to three digits."""
+    return report.duration(seconds, ".3g")
 
 
 def size(num_bytes: float) -> str:

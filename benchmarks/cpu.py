@@ -18,10 +18,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from _measure import alternately, duration, machine, markdown, median_ratio, size
-from torch_moe_ttnn import EXPERT_ALIGNMENT, PADDING_TOKEN
-from torch_moe_ttnn.choices import make_choices
-from torch_moe_ttnn.models import MODELS
+from _measure import alternately, duration, machine, median_ratio, size
+from torch_moe_ttnn import PADDING_TOKEN, padded_num_experts
+from torch_moe_ttnn._cli.report import markdown
+from torch_moe_ttnn.testing import MODELS, make_choices
 
 DEFAULT_MODELS = ("mixtral-8x7b", "qwen3-30b-a3b", "deepseek-v3", "kimi-k3")
 DEFAULT_TOKENS = (1, 32, 1024, 4096, 32768)
@@ -40,10 +40,6 @@ class Case(NamedTuple):
     """Plain PyTorch that gives the same outputs; without checks and without "no expert"."""
 
 
-def _padded(num_experts: int) -> int:
-    return (num_experts + EXPERT_ALIGNMENT - 1) // EXPERT_ALIGNMENT * EXPERT_ALIGNMENT
-
-
 def mapping_case(ids: Tensor, weights: Tensor, num_experts: int) -> Case:
     """Return ``prepare_mapping`` of these choices."""
     tokens, dtype = len(ids), weights.dtype
@@ -58,7 +54,7 @@ def mapping_case(ids: Tensor, weights: Tensor, num_experts: int) -> Case:
 
 
 def _plain_routing(ids: Tensor, weights: Tensor, num_experts: int) -> tuple[Tensor, Tensor, Tensor]:
-    rows, width = _padded(num_experts), ids.numel()
+    rows, width = padded_num_experts(num_experts), ids.numel()
     flat = ids.flatten()
     order = torch.argsort(flat, stable=True)
     counts = torch.bincount(flat, minlength=rows)
@@ -74,7 +70,7 @@ def _plain_routing(ids: Tensor, weights: Tensor, num_experts: int) -> tuple[Tens
 
 def routing_case(ids: Tensor, weights: Tensor, num_experts: int) -> Case:
     """Return ``prepare_routing`` of these choices."""
-    rows, width, dtype = _padded(num_experts), ids.numel(), weights.dtype
+    rows, width, dtype = padded_num_experts(num_experts), ids.numel(), weights.dtype
     operator = torch.ops.moe.prepare_routing.default
     return Case(
         rows * (4 + width * (4 + weights.element_size())),

@@ -19,7 +19,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from _measure import markdown
+from torch_moe_ttnn import padded_num_experts
+from torch_moe_ttnn._cli.report import markdown
 
 # Bytes a clock between DRAM and the cores: 288 and 512 GB/s, at 1 GHz.
 DRAM_BYTES_A_CLOCK = {"wormhole_b0": 288, "blackhole": 512}
@@ -48,7 +49,7 @@ class Case(NamedTuple):
         """The bytes of all outputs."""
         if self.operator == "prepare_mapping":
             return self.tokens * self.num_experts * 2
-        rows = (self.num_experts + 31) // 32 * 32
+        rows = padded_num_experts(self.num_experts)
         return rows * (4 + self.tokens * self.top_k * (4 + 2))
 
 

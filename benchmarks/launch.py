@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import torch
 
-from _measure import duration, machine, markdown
-from torch_moe_ttnn.choices import make_choices
+from _measure import duration, machine
+from torch_moe_ttnn._cli.report import markdown
+from torch_moe_ttnn.testing import make_choices
 
 SHAPES = ((1, 8, 128), (32, 8, 128), (1024, 8, 128))
 

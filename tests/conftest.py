@@ -8,12 +8,12 @@ os.environ.setdefault("TORCH_TT_EMULATED_DEVICES", "2")
 
 import pytest
 import torch
-from operators import MAPPING, ROUTING, Operator
 
-from torch_moe_ttnn import _devices
+from support.operators import MAPPING, ROUTING, Operator
+from torch_moe_ttnn._cli import devices
 
 # TEST_DEVICES=tt leaves out the CPU, whose results do not depend on the runtime of tt.
-DEVICES = os.environ.get("TEST_DEVICES", ",".join(_devices.available())).split(",")
+DEVICES = os.environ.get("TEST_DEVICES", ",".join(devices.available())).split(",")
 
 
 @pytest.fixture(scope="session", params=DEVICES)

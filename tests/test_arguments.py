@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from operators import MAPPING, ROUTING
 from torch._subclasses.fake_tensor import FakeTensorMode
+
+from support.operators import MAPPING, ROUTING
 
 
 class Wrong(NamedTuple):

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from torch_moe_ttnn.choices import make_choices
+from torch_moe_ttnn.testing import make_choices
 
 
 def test_backward_raises(operator, device):

@@ -9,10 +9,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from torch_moe_ttnn import __main__ as command_line
-from torch_moe_ttnn import _devices, _report, reference
-from torch_moe_ttnn.choices import make_choices
-from torch_moe_ttnn.models import MODELS
+from support.choices import ID_DTYPES
+from torch_moe_ttnn import padded_num_experts
+from torch_moe_ttnn._cli import devices, report
+from torch_moe_ttnn._cli import main as command_line
+from torch_moe_ttnn.testing import MODELS, make_choices, reference
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def test_as_a_program():
 def test_models(capsys, device, model):
     printed = run(capsys, "--model", model, "--tokens", 16, "--device", device)
     experts, top_k, _ = MODELS[model]
-    rows = -(-experts // 32) * 32
+    rows = padded_num_experts(experts)
     mapping = re.search(r"^prepare_mapping .*", printed, re.MULTILINE).group()
     assert f"bfloat16 (16, {experts})" in mapping
     assert f" {16 * experts * 2:,} " in mapping
@@ -74,9 +75,7 @@ def test_distributions(capsys, distribution):
 def test_every_device_by_default(capsys):
     printed = run(capsys, "--tokens", 16)
     rows = re.findall(r"^(prepare_\w+) +(\w+) .* yes$", printed, re.MULTILINE)
-    assert rows == [
-        (name, device) for name in ("prepare_mapping", "prepare_routing") for device in _devices.available()
-    ]
+    assert rows == [(name, device) for name in ("prepare_mapping", "prepare_routing") for device in devices.available()]
 
 
 def test_no_tokens(capsys):
@@ -114,7 +113,7 @@ class TestInput:
 
         return save
 
-    @pytest.mark.parametrize("id_dtype", [torch.uint16, torch.uint32, torch.int32, torch.int64], ids=str)
+    @pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
     def test_number_of_experts(self, capsys, recorded, id_dtype):
         choices = make_choices(21, 3, 20, id_dtype=id_dtype)
         path = recorded(*choices, {"num_experts": "20"})
@@ -194,11 +193,11 @@ class TestReport:
     """The text it prints."""
 
     def test_bars(self):
-        drawn = _report.load([0, 1, 2, 4, 8, 16], "utf-8").splitlines()[-1]
+        drawn = report.load([0, 1, 2, 4, 8, 16], "utf-8").splitlines()[-1]
         assert drawn.endswith("  .▁▁▂▄█")
 
     def test_bars_without_unicode(self):
-        assert _report.load([0, 1, 2, 4, 8, 16], "ascii").splitlines()[-1].endswith("  .11248")
+        assert report.load([0, 1, 2, 4, 8, 16], "ascii").splitlines()[-1].endswith("  .11248")
 
     def test_a_terminal_without_unicode(self, monkeypatch):
         output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
@@ -206,7 +205,7 @@ class TestReport:
         assert command_line.main(["--tokens", "4"]) == 0
 
     def test_every_expert_is_drawn(self):
-        lines = _report.load(list(range(1, 131)), "utf-8").splitlines()[4:]
+        lines = report.load(list(range(1, 131)), "utf-8").splitlines()[4:]
         assert [line.split()[0] for line in lines] == ["0-63", "64-127", "128-129"]
         assert [len(line.split()[1]) for line in lines] == [64, 64, 2]
 
@@ -214,4 +213,4 @@ class TestReport:
         ("seconds", "text"), [(2.5, "2.5 s"), (0.0125, "12.5 ms"), (3.25e-6, "3.2 us"), (4e-7, "0.4 us")]
     )
     def test_durations(self, seconds, text):
-        assert _report.duration(seconds) == text
+        assert report.duration(seconds) == text

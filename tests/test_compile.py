@@ -4,18 +4,19 @@ import collections
 import re
 from operator import getitem
 
-import layers
 import pytest
 import torch
-from checks import assert_same_bits
 from functorch.compile import make_boxed_func
-from operators import MAPPING, ROUTING, as_tuple
 from torch._dynamo.backends.common import aot_autograd
 from torch._dynamo.decorators import mark_unbacked
 from torch._dynamo.testing import CompileCounterWithBackend
 
 import torch_moe_ttnn
-from torch_moe_ttnn.choices import make_choices
+from support import layers
+from support.checks import assert_same_bits
+from support.choices import ID_DTYPES, WEIGHT_DTYPES, choices_on
+from support.operators import MAPPING, ROUTING, as_tuple
+from torch_moe_ttnn.testing import make_choices
 
 SIZES = [33, 1000, 2, 7, 7, 130, 33]
 
@@ -31,15 +32,11 @@ def compiled(backend):
     return compile_counting
 
 
-def choices(device, num_tokens, **options):
-    return [tensor.to(device) for tensor in make_choices(num_tokens, 4, 16, **options)]
-
-
-@pytest.mark.parametrize("weight_dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
-@pytest.mark.parametrize("id_dtype", [torch.uint16, torch.uint32, torch.int32, torch.int64], ids=str)
+@pytest.mark.parametrize("weight_dtype", WEIGHT_DTYPES, ids=str)
+@pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
 def test_same_bits_as_eager(operator, device, compiled, id_dtype, weight_dtype):
     function, _ = compiled(operator.overload)
-    ids, weights = choices(device, 33, id_dtype=id_dtype, weight_dtype=weight_dtype, distribution="padded")
+    ids, weights = choices_on(device, 33, id_dtype=id_dtype, weight_dtype=weight_dtype, distribution="padded")
     for arguments in ((ids, weights, 16), (ids.t().contiguous().t(), weights.t().contiguous().t(), 16)):
         outputs, expected = as_tuple(function(*arguments)), operator(*arguments)
         assert_same_bits(outputs, expected)
@@ -51,7 +48,7 @@ def test_one_compilation_for_all_sizes(operator, device, compiled):
     """T, and the number of experts, are symbols where dynamic shapes are asked for."""
     function, counter = compiled(operator.overload, dynamic=True)
     for num_tokens, num_experts in zip(SIZES, range(40, 100, 7), strict=False):
-        ids, weights = choices(device, num_tokens)
+        ids, weights = choices_on(device, num_tokens)
         assert_same_bits(as_tuple(function(ids, weights, num_experts)), operator(ids, weights, num_experts))
     assert counter.frame_count == 1
 
@@ -60,7 +57,7 @@ def test_two_compilations_by_default(operator, device, compiled):
     """The first size is taken for fixed, and the second one makes it a symbol."""
     function, counter = compiled(lambda ids, weights: operator.overload(ids, weights, 16))
     for count, num_tokens in zip([1, 2, 2, 2, 2, 2, 2], SIZES, strict=True):
-        arguments = choices(device, num_tokens)
+        arguments = choices_on(device, num_tokens)
         assert_same_bits(as_tuple(function(*arguments)), operator(*arguments, 16))
         assert counter.frame_count == count
 
@@ -68,7 +65,7 @@ def test_two_compilations_by_default(operator, device, compiled):
 def test_none_for_a_repeated_shape(operator, device, compiled):
     function, counter = compiled(lambda ids, weights: operator.overload(ids, weights, 16))
     for seed in range(3):
-        arguments = choices(device, 9, seed=seed)
+        arguments = choices_on(device, 9, seed=seed)
         assert_same_bits(as_tuple(function(*arguments)), operator(*arguments, 16))
     assert counter.frame_count == 1
 
@@ -77,7 +74,7 @@ def test_no_token_and_one(operator, device, compiled):
     """PyTorch compiles anew for sizes 0 and 1, whatever a graph holds, unless it is told that they may come."""
     function, counter = compiled(lambda ids, weights: operator.overload(ids, weights, 16))
     for num_tokens in (33, 1, 0, 7):
-        arguments = choices(device, num_tokens)
+        arguments = choices_on(device, num_tokens)
         for tensor in arguments:
             mark_unbacked(tensor, 0)
         assert_same_bits(as_tuple(function(*arguments)), operator(*arguments, 16))
@@ -86,7 +83,7 @@ def test_no_token_and_one(operator, device, compiled):
 
 def test_typed_wrappers(operator, device, compiled):
     function, counter = compiled(lambda ids, weights: operator.wrapper(ids, routing_weights=weights, num_experts=16))
-    arguments = choices(device, 9)
+    arguments = choices_on(device, 9)
     outputs = function(*arguments)
     assert isinstance(outputs, torch_moe_ttnn.Routing if operator is ROUTING else torch.Tensor)
     assert_same_bits(as_tuple(outputs), operator(*arguments, 16))
@@ -135,7 +132,7 @@ def test_fake_tensors_are_like_real_ones(forward, device):
 
 def test_weights_that_require_a_gradient(operator, device, compiled):
     """None is defined. Inductor traces the backward pass at the call already; without gradients there is none."""
-    ids, weights = choices(device, 9, weight_dtype=torch.float32)
+    ids, weights = choices_on(device, 9, weight_dtype=torch.float32)
     function, _ = compiled(lambda ids, weights: operator.overload(ids, weights, 16))
     with torch.no_grad():
         assert_same_bits(as_tuple(function(ids, weights.requires_grad_())), operator(ids, weights, 16))
@@ -159,7 +156,7 @@ def test_an_id_out_of_range(operator, device, compiled):
 def test_shapes_that_no_longer_agree(operator, device, compiled):
     """The graph's guards send wrong arguments where the operator's own error is."""
     function, _ = compiled(lambda ids, weights: operator.overload(ids, weights, 16), dynamic=True)
-    ids, weights = choices(device, 9)
+    ids, weights = choices_on(device, 9)
     function(ids, weights)
     message = f"{operator.name}: expected selected_experts and routing_weights of the same shape (T, K), got shapes "
     with pytest.raises(RuntimeError, match=re.escape(message)):
@@ -181,7 +178,7 @@ def test_nothing_runs_beside_the_operators(device, compiled):
         return MAPPING.overload(ids, weights, 16), *ROUTING.overload(ids, weights, 16)
 
     function, _ = compiled(both)
-    arguments = choices(device, 33)
+    arguments = choices_on(device, 33)
     function(*arguments)
     counted = operators_run(function, *arguments)
     assert counted == operators_run(both, *arguments)

@@ -5,15 +5,16 @@ import re
 import sysconfig
 
 import aot_inductor
-import layers
 import pytest
 import torch
-from checks import assert_same_bits
-from operators import MAPPING, ROUTING
 from torch import nn
 from torch.export.passes import move_to_device_pass
 
-from torch_moe_ttnn.choices import make_choices
+from support import layers
+from support.checks import assert_same_bits
+from support.choices import ID_DTYPES
+from support.operators import MAPPING, ROUTING
+from torch_moe_ttnn.testing import make_choices
 
 
 class Operators(nn.Module):
@@ -59,7 +60,7 @@ def saved_and_loaded(program):
 
 
 @STRICT
-@pytest.mark.parametrize("id_dtype", [torch.uint16, torch.uint32, torch.int32, torch.int64], ids=str)
+@pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
 def test_operators(device, id_dtype, strict):
     example = [tensor.to(device) for tensor in make_choices(9, 4, 40, id_dtype=id_dtype)]
     dynamic = {"ids": {0: T}, "weights": {0: T}}

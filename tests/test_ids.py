@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from checks import assert_matches_reference, assert_same_bits
 
-from torch_moe_ttnn.choices import make_choices
-
-NO_EXPERT = {torch.uint16: 0xFFFF, torch.uint32: 0xFFFFFFFF, torch.int32: -1, torch.int64: -1}
+from support.checks import assert_matches_reference, assert_same_bits
+from support.choices import NO_EXPERT
+from torch_moe_ttnn.testing import make_choices
 
 
 @pytest.mark.parametrize("id_dtype", NO_EXPERT, ids=str)

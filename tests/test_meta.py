@@ -5,21 +5,21 @@ import contextlib
 import pytest
 import sympy
 import torch
-from operators import MAPPING, ROUTING
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from torch_moe_ttnn.choices import make_choices
+from support.choices import WEIGHT_DTYPES
+from support.operators import MAPPING, ROUTING
+from torch_moe_ttnn.testing import make_choices
 
 SIZES = [(0, 0, 1), (0, 4, 8), (7, 0, 8), (1, 1, 1), (33, 4, 32), (1000, 8, 33), (4096, 16, 896)]
-DTYPES = [torch.bfloat16, torch.float16, torch.float32]
 
 
 def expected_shapes(operator, num_tokens, top_k, num_experts):
     if operator is MAPPING:
         return [(num_tokens, num_experts)]
-    rows = -(-num_experts // 32) * 32
+    rows = -(-num_experts // 32) * 32  # on purpose not padded_num_experts
     return [(1, rows), (rows, num_tokens * top_k), (rows, num_tokens * top_k)]
 
 
@@ -29,7 +29,7 @@ def expected_dtypes(operator, weight_dtype):
     return [torch.uint32, torch.uint32, weight_dtype]
 
 
-@pytest.mark.parametrize("weight_dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("weight_dtype", WEIGHT_DTYPES, ids=str)
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("fake", [False, True], ids=["meta", "fake"])
 def test_shapes(operator, device, fake, sizes, weight_dtype):

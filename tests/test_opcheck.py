@@ -5,7 +5,8 @@ import itertools
 import pytest
 import torch
 
-from torch_moe_ttnn.choices import make_choices
+from support.choices import ID_DTYPES, WEIGHT_DTYPES
+from torch_moe_ttnn.testing import make_choices
 
 SAMPLES = {
     "decoding": {"num_tokens": 1, "top_k": 8, "num_experts": 128},
@@ -17,8 +18,6 @@ SAMPLES = {
     "no choices": {"num_tokens": 3, "top_k": 0, "num_experts": 8},
     "nothing": {"num_tokens": 0, "top_k": 0, "num_experts": 1},
 }
-ID_DTYPES = [torch.uint16, torch.uint32, torch.int32, torch.int64]
-WEIGHT_DTYPES = [torch.bfloat16, torch.float16, torch.float32]
 for ids, weights in itertools.product(ID_DTYPES, WEIGHT_DTYPES):
     SAMPLES[f"{ids} ids, {weights} weights"] = {
         "num_tokens": 16,

@@ -2,14 +2,11 @@
 
 import pytest
 import torch
-from checks import assert_matches_reference
-from operators import ROUTING
 
-from torch_moe_ttnn.choices import DISTRIBUTIONS, make_choices
-from torch_moe_ttnn.models import MODELS
-
-ID_DTYPES = [torch.uint16, torch.uint32, torch.int32, torch.int64]
-WEIGHT_DTYPES = [torch.bfloat16, torch.float16, torch.float32]
+from support.checks import assert_matches_reference
+from support.choices import ID_DTYPES, WEIGHT_DTYPES
+from support.operators import ROUTING
+from torch_moe_ttnn.testing import DISTRIBUTIONS, MODELS, make_choices
 
 
 @pytest.mark.parametrize("num_experts", [8, 16, 32, 128])

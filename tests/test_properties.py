@@ -1,13 +1,12 @@
 """Both operators on whatever hypothesis thinks of."""
 
 import torch
-from checks import assert_matches_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from operators import ROUTING
 
-ID_DTYPES = [torch.uint16, torch.uint32, torch.int32, torch.int64]
-WEIGHT_DTYPES = {torch.bfloat16: torch.int16, torch.float16: torch.int16, torch.float32: torch.int32}
+from support.checks import assert_matches_reference
+from support.choices import ID_DTYPES, WEIGHT_DTYPES
+from support.operators import ROUTING
 
 
 @st.composite
@@ -17,13 +16,13 @@ def calls(draw):
     top_k = draw(st.integers(0, min(num_experts, 16)))
     num_tokens = draw(st.integers(0, 150))
     id_dtype = draw(st.sampled_from(ID_DTYPES))
-    weight_dtype = draw(st.sampled_from(list(WEIGHT_DTYPES)))
+    weight_dtype = draw(st.sampled_from(WEIGHT_DTYPES))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
     least = draw(st.sampled_from([-1, 0]))
     most = draw(st.integers(max(least, 0), num_experts - 1))
     ids = torch.randint(least, most + 1, (num_tokens, top_k), generator=generator).to(id_dtype)
     raw = torch.randint(-(2**31), 2**31, (num_tokens, top_k), generator=generator)
-    weights = raw.to(WEIGHT_DTYPES[weight_dtype]).view(weight_dtype)
+    weights = raw.to({2: torch.int16, 4: torch.int32}[weight_dtype.itemsize]).view(weight_dtype)
     return ids, weights, num_experts
 
 

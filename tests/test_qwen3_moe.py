@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from checks import assert_matches_reference
-from operators import MAPPING
 from torch._dynamo.testing import CompileCounterWithBackend
 
 import torch_moe_ttnn
+from support.checks import assert_matches_reference
+from support.operators import MAPPING
 
 pytest.importorskip("transformers", reason="it comes with the test extra")
 import qwen3_moe

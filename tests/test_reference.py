@@ -2,7 +2,7 @@
 
 import torch
 
-from torch_moe_ttnn import reference
+from torch_moe_ttnn.testing import reference
 
 NAN = float("nan")
 PADDING = 0xFFFFFFFF

@@ -1,14 +1,14 @@
 """torch.fx: graphs of symbols, and graphs traced from real, fake and symbolic tensors."""
 
-import layers
 import pytest
 import torch
-from checks import assert_same_bits
-from operators import as_tuple
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from torch_moe_ttnn.choices import make_choices
+from support import layers
+from support.checks import assert_same_bits
+from support.operators import as_tuple
+from torch_moe_ttnn.testing import make_choices
 
 
 def calls_of(graph_module):

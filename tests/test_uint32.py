@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from operators import ROUTING
 
+from support.operators import ROUTING
 from torch_moe_ttnn import PADDING_TOKEN
-from torch_moe_ttnn.choices import make_choices
+from torch_moe_ttnn.testing import make_choices
 
 NUM_EXPERTS = 16
 

@@ -6,27 +6,29 @@ Importing the package registers ``torch.ops.moe.prepare_mapping`` and ``torch.op
 
 from torch_moe_ttnn import _library
 
-_C = _library.load()
+_library.load()
 
 from torch_moe_ttnn import _fake  # noqa: E402, F401
 from torch_moe_ttnn._version import __version__  # noqa: E402
-from torch_moe_ttnn.ops import Routing, prepare_mapping, prepare_routing  # noqa: E402
+from torch_moe_ttnn.ops import (  # noqa: E402
+    EXPERT_ALIGNMENT,
+    PADDING_TOKEN,
+    Routing,
+    padded_num_experts,
+    prepare_mapping,
+    prepare_routing,
+)
 from torch_moe_ttnn.tt._register import register  # noqa: E402
 
 register()
 del register
-
-EXPERT_ALIGNMENT: int = _C.EXPERT_ALIGNMENT
-"""Rows of the routing outputs are padded to a multiple of this."""
-
-PADDING_TOKEN: int = _C.PADDING_TOKEN
-"""Fills ``routed_tokens`` after a row's last token."""
 
 __all__ = [
     "EXPERT_ALIGNMENT",
     "PADDING_TOKEN",
     "Routing",
     "__version__",
+    "padded_num_experts",
     "prepare_mapping",
     "prepare_routing",
 ]

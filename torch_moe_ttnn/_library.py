@@ -24,7 +24,7 @@ def load() -> ModuleType:
 
 def _explain(error: ImportError) -> str:
     package = Path(__file__).resolve().parent
-    built = sorted(file.name for file in package.glob("_C.*"))
+    built = sorted(file.name for file in package.glob("_C.*") if file.suffix != ".pyi")
     built_against = _built_against()
     causes = []
     if not built and (package.parent / "setup.py").exists():

@@ -1,48 +1,93 @@
 """Typed entry points of the operators; ``torch.ops.moe`` has the same ones untyped."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["Routing", "prepare_mapping", "prepare_routing"]
+from torch_moe_ttnn import _C
+
+__all__ = ["EXPERT_ALIGNMENT", "PADDING_TOKEN", "Routing", "padded_num_experts", "prepare_mapping", "prepare_routing"]
+
+EXPERT_ALIGNMENT: int = _C.EXPERT_ALIGNMENT
+"""Rows of the routing outputs are padded to a multiple of this."""
+
+PADDING_TOKEN: int = _C.PADDING_TOKEN
+"""Fills ``routed_tokens`` after a row's last token."""
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+# What both operators' docstrings say.
+_IDS = """\
+(T, K), uint16, uint32, int32 or int64. The ids of the experts that each token goes to, each
+            in [0, num_experts). The id with all bits set (-1 where signed) is "no expert": the choice goes nowhere."""
+_WEIGHTS = "(T, K), bfloat16, float16 or float32, on the same device. The weight of each choice."
+_NUM_EXPERTS = "E, at least 1 and at least K, less than 2**32."
+_RAISES = """\
+RuntimeError: a wrong shape, dtype, device or size.
+        IndexError: an id that is neither in [0, num_experts) nor "no expert". An asynchronous device raises it at the
+            next synchronisation or copy to the host."""
+
+
+def _with_shared_text(function: _Function) -> _Function:
+    """Fill in what both operators' docstrings say; ``python -OO`` has removed them."""
+    if function.__doc__ is not None:
+        function.__doc__ = function.__doc__.format(ids=_IDS, weights=_WEIGHTS, num_experts=_NUM_EXPERTS, raises=_RAISES)
+    return function
 
 
 class Routing(NamedTuple):
     """What :func:`prepare_routing` returns.
 
-    E_padded is the number of experts rounded up to a multiple of 32, W is T·K, the number of choices.
+    E_padded is :func:`padded_num_experts` of E; W is T·K, the number of choices.
     """
 
     num_routed_tokens: Tensor
-    """(1, E_padded), uint32: how many choices went to each expert, n_e."""
-
     routed_tokens: Tensor
-    """(E_padded, W), uint32: row e lists the tokens of expert e, ascending, in its first n_e places;
-    0xFFFFFFFF after them."""
-
     routed_token_weights: Tensor
-    """(E_padded, W), dtype of the weights given: their weights, in the same order; 0 after them."""
 
 
+# A string below a field would reach readers of this file, and not help().
+Routing.num_routed_tokens.__doc__ = "(1, E_padded), uint32: how many choices went to each expert, n_e."
+Routing.routed_tokens.__doc__ = (
+    "(E_padded, W), uint32: row e lists the tokens of expert e, ascending, in its first n_e places; "
+    "0xFFFFFFFF after them."
+)
+Routing.routed_token_weights.__doc__ = (
+    "(E_padded, W), dtype of the weights given: their weights, in the same order; 0 after them."
+)
+
+
+def padded_num_experts(num_experts: int) -> int:
+    """Return E_padded, the rows of the routing outputs: E rounded up to a multiple of ``EXPERT_ALIGNMENT``.
+
+    Args:
+        num_experts: E, at least 1.
+
+    Example:
+        >>> torch_moe_ttnn.padded_num_experts(40)
+        64
+    """
+    return (num_experts + EXPERT_ALIGNMENT - 1) // EXPERT_ALIGNMENT * EXPERT_ALIGNMENT
+
+
+@_with_shared_text
 def prepare_mapping(selected_experts: Tensor, routing_weights: Tensor, num_experts: int) -> Tensor:
     """Turn a router's sparse choice into a dense map of weights.
 
     Args:
-        selected_experts: (T, K), uint16, uint32, int32 or int64. The ids of the experts that each token goes to, each
-            in [0, num_experts). The id with all bits set (-1 where signed) is "no expert": the choice routes nowhere.
+        selected_experts: {ids}
             A token's ids differ; if one is repeated, its last weight is kept.
-        routing_weights: (T, K), bfloat16, float16 or float32, on the same device. The weight of each choice.
-        num_experts: E, at least 1 and at least K, less than 2**32.
+        routing_weights: {weights}
+        num_experts: {num_experts}
 
     Returns:
         (T, E), dtype of ``routing_weights``: at [t, e] the weight with which token t goes to expert e, else 0. New and
         contiguous. There is no gradient: a backward pass through it raises.
 
     Raises:
-        RuntimeError: a wrong shape, dtype, device or size.
-        IndexError: an id that is neither in [0, num_experts) nor "no expert". On an asynchronous device it is raised
-            by the next synchronisation or copy to the host.
+        {raises}
 
     Example:
         >>> experts = torch.tensor([[2, 0], [1, -1]])
@@ -53,19 +98,20 @@ def prepare_mapping(selected_experts: Tensor, routing_weights: Tensor, num_exper
 
     Source: ``csrc/ops/cpu/prepare_mapping.cpp``.
     """
-    return torch.ops.moe.prepare_mapping.default(selected_experts, routing_weights, num_experts)
+    mapping: Tensor = torch.ops.moe.prepare_mapping.default(selected_experts, routing_weights, num_experts)
+    return mapping
 
 
+@_with_shared_text
 def prepare_routing(selected_experts: Tensor, routing_weights: Tensor, num_experts: int) -> Routing:
     """Turn a router's sparse choice into a list of tokens for each expert.
 
     Args:
-        selected_experts: (T, K), uint16, uint32, int32 or int64. The ids of the experts that each token goes to, each
-            in [0, num_experts). The id with all bits set (-1 where signed) is "no expert": the choice routes nowhere.
+        selected_experts: {ids}
             A token's ids differ; if one is repeated, each is listed, by ascending k.
-        routing_weights: (T, K), bfloat16, float16 or float32, on the same device. The weight of each choice. There
+        routing_weights: {weights} There
             are fewer than 2**32 choices (T·K).
-        num_experts: E, at least 1 and at least K, less than 2**32.
+        num_experts: {num_experts}
 
     Returns:
         A :class:`Routing` of three new, contiguous tensors with E_padded rows, E rounded up to a multiple of 32, and
@@ -74,9 +120,7 @@ def prepare_routing(selected_experts: Tensor, routing_weights: Tensor, num_exper
         no gradient: a backward pass through the weights raises.
 
     Raises:
-        RuntimeError: a wrong shape, dtype, device or size.
-        IndexError: an id that is neither in [0, num_experts) nor "no expert". On an asynchronous device it is raised
-            by the next synchronisation or copy to the host.
+        {raises}
 
     Example:
         >>> experts = torch.tensor([[2, 0], [2, -1]])

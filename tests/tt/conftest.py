@@ -1,16 +1,18 @@
 """What the tests of the device share."""
 
-import processes
 import pytest
 import torch
+
+from support import processes
 
 
 @pytest.fixture(autouse=True)
 def silent_fallback():
     """Let operators without a kernel run on the CPU without a warning, which no test expects."""
+    mode = torch.tt.get_fallback_mode()
     torch.tt.set_fallback_mode("silent")
     yield
-    torch.tt.set_fallback_mode("silent")
+    torch.tt.set_fallback_mode(mode)
 
 
 @pytest.fixture

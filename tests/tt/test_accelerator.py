@@ -22,10 +22,14 @@ def test_current_device(other_device):
 
 
 @pytest.mark.parametrize("device", [None, 0, "tt:0"])
-def test_synchronize(device):
-    torch.ones(2, device="tt")
-    torch.accelerator.synchronize(device)
-    torch.tt.synchronize(device)
+@pytest.mark.parametrize("module", [torch.accelerator, torch.tt], ids=["accelerator", "tt"])
+def test_synchronize(module, device):
+    """It waits, and raises what was found meanwhile."""
+    ids = torch.full((1, 1), 16, device="tt")
+    torch.ops.moe.prepare_mapping(ids, torch.ones(1, 1, device="tt"), 16)
+    with pytest.raises(IndexError, match="got 16 at"):
+        module.synchronize(device)
+    module.synchronize(device)
 
 
 def test_memory():

@@ -1,10 +1,10 @@
 """``torch.autocast("tt")``: casts by PyTorch's lists for accelerators, and none for the operators."""
 
 import torch
-from checks import assert_same_bits
-from operators import MAPPING
 
-from torch_moe_ttnn.choices import make_choices
+from support.checks import assert_same_bits
+from support.operators import MAPPING
+from torch_moe_ttnn.testing import make_choices
 
 
 def test_casts():

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 import torch
-from checks import bits
+
+from support.checks import bits
 
 DTYPES = [
     torch.bool,

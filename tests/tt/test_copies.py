@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from checks import bits
+
+from support.checks import bits
 
 DTYPES = [
     torch.bool,

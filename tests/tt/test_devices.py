@@ -3,11 +3,11 @@
 import threading
 from pathlib import Path
 
-import processes
 import pytest
 import torch
 
 import torch_moe_ttnn
+from support import processes
 
 
 def test_available():
@@ -54,7 +54,7 @@ def test_a_part_of_the_grid(architecture):
     """The cores beside it do not take part, and the bits are the same."""
     code = (
         "import torch, torch_moe_ttnn\n"
-        "from torch_moe_ttnn.choices import make_choices\n"
+        "from torch_moe_ttnn.testing import make_choices\n"
         "inputs = make_choices(100, 4, 64)\n"
         "on_tt = torch_moe_ttnn.prepare_routing(*(tensor.to('tt') for tensor in inputs), 64)\n"
         "on_cpu = torch_moe_ttnn.prepare_routing(*inputs, 64)\n"

@@ -1,7 +1,8 @@
 """The interpreter exits without a crash, whatever still holds memory of the device."""
 
-import processes
 import pytest
+
+from support import processes
 
 # PyTorch's backward thread lets go of a Python object some time after backward() has returned. If that is while the
 # interpreter ends, the process aborts, on any accelerator; hence the pause.
@@ -52,3 +53,25 @@ def test_so_have_exit_handlers_older_than_the_device():
 def test_an_exception_ends_as_ever():
     process = processes.run("import torch; tensor = torch.ones(2, device='tt'); raise SystemExit(7)")
     assert (process.returncode, process.stderr) == (7, "")
+
+
+EXITS = {
+    "an id out of range": "ids[0, 0] = 99; torch_moe_ttnn.prepare_mapping(ids.to('tt'), weights.to('tt'), 32)",
+    "out of memory": "torch.empty(10**12, device='tt')",
+    "an exception with the device at work": "torch_moe_ttnn.prepare_routing(ids.to('tt'), weights.to('tt'), 32); 1 / 0",
+}
+
+
+@pytest.mark.parametrize("code", EXITS.values(), ids=EXITS)
+def test_exit_after_an_error(code):
+    process = processes.run(
+        "import atexit, torch, torch_moe_ttnn\n"
+        "from torch_moe_ttnn.testing import make_choices\n"
+        "ids, weights = make_choices(64, 4, 32)\n"
+        "atexit.register(print, 'end')\n"
+        "try:\n"
+        f"    {code}\n"
+        "except (RuntimeError, ZeroDivisionError): pass\n"
+        "held = torch.ones(2, device='tt')"
+    )
+    assert (process.returncode, process.stdout) == (0, "end\n"), process.stderr

@@ -1,9 +1,9 @@
 """Fake tensors on the device: everything but the memory."""
 
-import processes
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.experimental.proxy_tensor import make_fx
+
+from support import processes
 
 
 def test_fake_tensors():
@@ -31,16 +31,6 @@ def test_no_device_is_opened():
         "print(torch.tt.is_initialized())"
     )
     assert processes.output(code).splitlines() == ["tt:0", "False"]
-
-
-def test_tracing():
-    graph = make_fx(lambda x: (x * 2).sum(0), tracing_mode="fake")(torch.ones(3, 2, device="tt"))
-    assert graph(torch.ones(3, 2, device="tt")).tolist() == [6, 6]
-
-
-def test_compiling():
-    compiled = torch.compile(lambda x: (x + 1).sum(), backend="aot_eager", fullgraph=True)
-    assert compiled(torch.ones(3, device="tt")).item() == 6
 
 
 def test_meta():

@@ -3,9 +3,10 @@
 import re
 import warnings
 
-import processes
 import pytest
 import torch
+
+from support import processes
 
 NO_KERNEL = "aten::cumsum.out has no kernel for tt"
 

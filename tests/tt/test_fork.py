@@ -2,8 +2,9 @@
 
 import textwrap
 
-import processes
 import pytest
+
+from support import processes
 
 pytestmark = pytest.mark.usefixtures("room_to_fork")
 

@@ -1,13 +1,14 @@
 """What torch.compile does on tt beyond what it does everywhere."""
 
-import processes
 import pytest
 import torch
-from checks import assert_same_bits
-from operators import MAPPING, ROUTING
 from torch._dynamo.device_interface import get_interface_for_device
 
-from torch_moe_ttnn.choices import make_choices
+from support import processes
+from support.checks import assert_same_bits
+from support.choices import choices_on
+from support.operators import MAPPING, ROUTING
+from torch_moe_ttnn.testing import make_choices
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,7 @@ def both(ids, weights):
 
 @pytest.fixture
 def choices():
-    return [tensor.to("tt") for tensor in make_choices(64, 4, 16)]
+    return choices_on("tt", 64)
 
 
 def test_the_backend_is_listed():

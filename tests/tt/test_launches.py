@@ -2,18 +2,19 @@
 
 import re
 
-import processes
 import pytest
 import torch
-from checks import assert_same_bits
-from operators import MAPPING, ROUTING
 
-from torch_moe_ttnn.choices import make_choices
+from support import processes
+from support.checks import assert_same_bits
+from support.choices import choices_on
+from support.operators import MAPPING, ROUTING
+from torch_moe_ttnn.testing import make_choices
 
 
 @pytest.fixture
 def choices():
-    return [tensor.to("tt") for tensor in make_choices(64, 4, 16)]
+    return choices_on("tt", 64)
 
 
 def out_of_range(first=16):
@@ -148,7 +149,7 @@ def test_no_memory_for_the_outputs(name):
     """PyTorch's own error, and the device goes on."""
     code = f"""
 import torch, torch_moe_ttnn
-from torch_moe_ttnn.choices import make_choices
+from torch_moe_ttnn.testing import make_choices
 ids, weights = (tensor.to("tt") for tensor in make_choices(4096, 8, 512))
 held = []
 try:

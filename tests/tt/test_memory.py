@@ -5,9 +5,10 @@ import itertools
 import re
 import signal
 
-import processes
 import pytest
 import torch
+
+from support import processes
 
 MIB = 2**20
 

@@ -6,10 +6,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import processes
 import pytest
 
 import torch_moe_ttnn
+from support import processes
 
 PACKAGE = Path(torch_moe_ttnn.__file__).parent
 CHECKOUT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def test_no_such_runtime_root():
 # Both operators, one of which fails; the other one and the device go on.
 AFTER_A_FAILURE = """
 import torch, torch_moe_ttnn
-from torch_moe_ttnn.choices import make_choices
+from torch_moe_ttnn.testing import make_choices
 choices = [tensor.to("tt") for tensor in make_choices(64, 4, 32)]
 for _ in range(2):
     try:
@@ -104,28 +104,6 @@ def test_a_kernel_that_does_not_compile(tmp_path):
     assert "256 tt:0" in process.stdout.splitlines()
 
 
-EXITS = {
-    "an id out of range": "ids[0, 0] = 99; torch_moe_ttnn.prepare_mapping(ids.to('tt'), weights.to('tt'), 32)",
-    "out of memory": "torch.empty(10**12, device='tt')",
-    "an exception with the device at work": "torch_moe_ttnn.prepare_routing(ids.to('tt'), weights.to('tt'), 32); 1 / 0",
-}
-
-
-@pytest.mark.parametrize("code", EXITS.values(), ids=EXITS)
-def test_exit_after_an_error(code):
-    process = processes.run(
-        "import atexit, torch, torch_moe_ttnn\n"
-        "from torch_moe_ttnn.choices import make_choices\n"
-        "ids, weights = make_choices(64, 4, 32)\n"
-        "atexit.register(print, 'end')\n"
-        "try:\n"
-        f"    {code}\n"
-        "except (RuntimeError, ZeroDivisionError): pass\n"
-        "held = torch.ones(2, device='tt')"
-    )
-    assert (process.returncode, process.stdout) == (0, "end\n"), process.stderr
-
-
 @pytest.fixture(scope="module")
 def prefix() -> Path:
     """Return the prefix of the TT-Metalium that the metal runtime was built with."""
@@ -139,7 +117,7 @@ def prefix() -> Path:
 def test_a_chip_that_another_process_uses(prefix, tmp_path):
     """On hardware TT-Metalium would wait for that process to end."""
     program = tmp_path / "in_use"
-    sources = [Path(__file__).with_name("in_use.cpp"), CHECKOUT / "csrc/tt/runtime/metal/in_use.cpp"]
+    sources = [CHECKOUT / "tests/support/in_use.cpp", CHECKOUT / "csrc/tt/runtime/metal/in_use.cpp"]
     flags = ["-std=c++20", "-DFMT_HEADER_ONLY", f"-I{CHECKOUT / 'csrc'}", "-isystem", str(prefix / "include")]
     link = [f"-L{prefix / 'lib'}", f"-Wl,-rpath,{prefix / 'lib'}", "-ltt-umd", "-Wl,--allow-shlib-undefined"]
     subprocess.run(["g++", *flags, *sources, *link, "-o", program], check=True)

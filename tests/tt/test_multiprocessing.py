@@ -1,16 +1,8 @@
 """Tensors that go from one process to another: copies, by way of the host."""
 
-import textwrap
-
-import processes
 import pytest
 
-
-def output_of_script(tmp_path, code: str) -> str:
-    """Run a script that spawned processes can import."""
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(code))
-    return processes.output(f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')")
+from support.processes import output_of_script
 
 
 def test_there_and_back(tmp_path):

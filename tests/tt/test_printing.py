@@ -41,7 +41,3 @@ def test_gradients():
 
 def test_storage():
     assert "device=tt:0" in repr(torch.ones(1, device="tt").untyped_storage())
-
-
-def test_cpu_tensors_as_ever():
-    assert repr(torch.ones(2)) == "tensor([1., 1.])"

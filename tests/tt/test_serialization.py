@@ -4,10 +4,11 @@ import copy
 import io
 import pickle
 
-import processes
 import pytest
 import torch
 from safetensors import torch as safetensors_torch
+
+from support import processes
 
 
 def saved(what) -> io.BytesIO:

@@ -20,6 +20,8 @@ from torch_moe_ttnn.tt._devices import (
     set_device,
     synchronize,
 )
+
+# PyTorch looks these two up by name: before it makes a tensor on a device, and when torch.manual_seed seeds devices.
 from torch_moe_ttnn.tt._devices import _is_in_bad_fork as _is_in_bad_fork
 from torch_moe_ttnn.tt._devices import _lazy_init as _lazy_init
 from torch_moe_ttnn.tt._fallback import get_fallback_mode, set_fallback_mode

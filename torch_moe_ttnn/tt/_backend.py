@@ -1,7 +1,13 @@
 """The backend ``tt`` of ``torch.compile``."""
 
+from collections.abc import Callable, Sequence
 
-def tt(graph_module, example_inputs, **options):
+import torch
+
+
+def tt(
+    graph_module: torch.fx.GraphModule, example_inputs: Sequence[object], **options: object
+) -> Callable[..., object]:
     """Run a graph as it was captured: Dynamo has its shapes by now, and the device generates no code.
 
     Nothing is rewritten, so that the current device, gradients and what changes in place are what they are in eager.

@@ -7,11 +7,11 @@ import torch
 
 from torch_moe_ttnn import _C
 
-Device: TypeAlias = torch.device | str | int | None
+DeviceLike: TypeAlias = torch.device | str | int | None
 """What names a device: ``torch.device("tt:1")``, ``"tt:1"``, ``1``; the current one is ``"tt"`` and ``None``."""
 
 
-def index_of(device: Device) -> int:
+def index_of(device: DeviceLike) -> int:
     """Return a device's index.
 
     Raises:
@@ -42,7 +42,7 @@ def current_device() -> int:
     return torch.accelerator.current_device_index()
 
 
-def set_device(device: Device) -> None:
+def set_device(device: DeviceLike) -> None:
     """Make a device this thread's current one. Opens it not yet.
 
     Raises:
@@ -54,13 +54,13 @@ def set_device(device: Device) -> None:
 class device:  # noqa: N801 - the name that PyTorch's device modules give it
     """Makes a device the current one within a ``with`` statement; ``None`` changes nothing."""
 
-    def __init__(self, device: Device):
+    def __init__(self, device: DeviceLike) -> None:
         self._index = index_of(device)
 
     def __enter__(self) -> None:
         self._before = _C.tt.exchange_device(self._index)
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         _C.tt.exchange_device(self._before)
 
 
@@ -93,7 +93,7 @@ def get_amp_supported_dtype() -> list[torch.dtype]:
     return [torch.bfloat16, torch.float16]
 
 
-def synchronize(device: Device = None) -> None:
+def synchronize(device: DeviceLike = None) -> None:
     """Wait until a device has done all that was enqueued.
 
     Raises:
@@ -103,12 +103,15 @@ def synchronize(device: Device = None) -> None:
     _C.tt.synchronize(index_of(device))
 
 
-def num_launches(device: Device = None) -> int:
+# Two counters for measuring, which other devices do not have.
+
+
+def num_launches(device: DeviceLike = None) -> int:
     """Return how many kernel launches a device was given since it was opened."""
     return _C.tt.num_launches(index_of(device))
 
 
-def dram_traffic(device: Device = None) -> tuple[int, int]:
+def dram_traffic(device: DeviceLike = None) -> tuple[int, int]:
     """Return how many bytes kernels have read from a device's DRAM and written to it since it was opened.
 
     Waits for what was launched, and opens the device.
@@ -144,7 +147,7 @@ class DeviceProperties:
         return self.dram_size
 
 
-def get_device_properties(device: Device = None) -> DeviceProperties:
+def get_device_properties(device: DeviceLike = None) -> DeviceProperties:
     """Return what a device is. Opens it."""
     properties = _C.tt.properties(index_of(device))
     return DeviceProperties(
@@ -159,6 +162,6 @@ def get_device_properties(device: Device = None) -> DeviceProperties:
     )
 
 
-def get_device_name(device: Device = None) -> str:
+def get_device_name(device: DeviceLike = None) -> str:
     """Return a device's name, for people. Opens it."""
     return get_device_properties(device).name

@@ -1,5 +1,7 @@
 """Makes the device known to ``torch.compile``, which is imported when it is first used and not with torch."""
 
+from typing import Any, NoReturn
+
 import torch
 from torch._dynamo.device_interface import DeviceInterface, register_interface_for_device
 from torch._dynamo.variables.ctx_manager import AcceleratorDeviceIndexVariable, register_device_context_manager
@@ -11,7 +13,7 @@ from torch._inductor.codegen.common import (
 from torch._inductor.custom_graph_pass import CustomGraphModulePass
 
 from torch_moe_ttnn import tt
-from torch_moe_ttnn.tt._devices import Device, index_of
+from torch_moe_ttnn.tt._devices import DeviceLike, index_of
 
 
 class TTInterface(DeviceInterface):
@@ -31,8 +33,8 @@ class TTInterface(DeviceInterface):
     current_device = staticmethod(tt.current_device)
     set_device = staticmethod(tt.set_device)
     device_count = staticmethod(tt.device_count)
-    exchange_device = staticmethod(torch._C._accelerator_exchangeDevice)
-    maybe_exchange_device = staticmethod(torch._C._accelerator_maybeExchangeDevice)
+    exchange_device = staticmethod(torch._C._accelerator_exchangeDevice)  # type: ignore[assignment]
+    maybe_exchange_device = staticmethod(torch._C._accelerator_maybeExchangeDevice)  # type: ignore[assignment]
     is_available = staticmethod(tt.is_available)
     synchronize = staticmethod(tt.synchronize)
     current_stream = staticmethod(torch.accelerator.current_stream)
@@ -65,7 +67,7 @@ class _DeviceVariable(AcceleratorDeviceIndexVariable):
     """``torch.tt.device`` in a graph."""
 
     @staticmethod
-    def _get_device_index_fn(device: Device, optional: bool) -> int | None:
+    def _get_device_index_fn(device: DeviceLike, **kwargs: object) -> int | None:
         # Whatever the current device is when the graph runs, these change nothing.
         return None if device in (None, "tt", torch.device("tt")) else index_of(device)
 
@@ -90,10 +92,10 @@ class _DeviceVariable(AcceleratorDeviceIndexVariable):
 class _RefuseGraphs(CustomGraphModulePass):
     """Ends Inductor's compilation of a graph that takes or returns tt tensors, before it looks for a code generator."""
 
-    def __call__(self, graph_module):
+    def __call__(self, graph_module: torch.fx.GraphModule) -> NoReturn:
         _refuse()
 
-    def uuid(self):
+    def uuid(self) -> str:
         return "torch_moe_ttnn: no code for tt"
 
 
@@ -103,12 +105,12 @@ class _RefuseCode:
     supports_caching = False
 
     @staticmethod
-    def create(*arguments):
+    def create(*arguments: object) -> NoReturn:
         """Do so, in place of a generator for the code around kernels."""
         _refuse()
 
 
-def _refuse(*arguments):
+def _refuse(*arguments: object) -> NoReturn:
     raise RuntimeError(
         'Inductor, the default backend of torch.compile, generates no code for tt: use torch.compile(..., backend="tt")'
     )
@@ -118,8 +120,9 @@ def register() -> None:
     """Register the device with Dynamo, and Inductor's refusal."""
     register_interface_for_device("tt", TTInterface)
     register_device_context_manager(tt.device, _DeviceVariable)
-    register_backend_for_device("tt", _refuse, _RefuseCode, _RefuseCode, _RefuseCode, _RefuseGraphs())
+    code: Any = _RefuseCode
+    register_backend_for_device("tt", _refuse, code, code, code, _RefuseGraphs())
     register_device_op_overrides("tt", DeviceOpOverrides())
     # Neither changes while a process runs, and Dynamo cannot look into them.
     for function in (tt.device_count, tt.is_available):
-        torch.compiler.assume_constant_result(function)
+        torch.compiler.assume_constant_result(function)  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ Device memory belongs to one process. What arrives is a copy, by way of the host
 """
 
 from multiprocessing.reduction import ForkingPickler
+from typing import Any
 
 import torch
 from torch.multiprocessing import reductions
@@ -15,9 +16,10 @@ def send_by_way_of_the_host() -> None:
         ForkingPickler.register(cls, _reduce)
 
 
-def _reduce(tensor: torch.Tensor) -> tuple:
+def _reduce(tensor: torch.Tensor) -> tuple[Any, ...]:
     if tensor.device.type != "tt":
-        return reductions.reduce_tensor(tensor)
+        reduced: tuple[Any, ...] = reductions.reduce_tensor(tensor)  # type: ignore[no-untyped-call]
+        return reduced
     # What is part of a graph stays so, and PyTorch refuses to send it.
     host = (tensor.detach() if tensor.is_leaf else tensor).cpu()
     return _rebuild, (type(tensor), host, tensor.device, tensor.requires_grad)

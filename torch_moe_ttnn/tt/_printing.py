@@ -1,7 +1,9 @@
 """Prints tt tensors by way of one copy to the CPU."""
 
 import functools
+from collections.abc import Callable
 
+import torch
 from torch import _tensor_str
 
 
@@ -10,10 +12,10 @@ def print_from_host() -> None:
 
     Elsewhere it would compute what to print with operators that fall back one by one.
     """
-    original = _tensor_str._tensor_str
+    original: Callable[[torch.Tensor, int], str] = _tensor_str._tensor_str
 
     @functools.wraps(original)
-    def from_host(self, indent):
+    def from_host(self: torch.Tensor, indent: int) -> str:
         return original(self.cpu() if self.device.type == "tt" else self, indent)
 
     _tensor_str._tensor_str = from_host

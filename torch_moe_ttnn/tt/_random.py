@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from torch_moe_ttnn import _C
-from torch_moe_ttnn.tt._devices import Device, device_count, index_of
+from torch_moe_ttnn.tt._devices import DeviceLike, device_count, index_of
 
 
-def _generator(device: Device) -> torch.Generator:
+def _generator(device: DeviceLike) -> torch.Generator:
     return _C.tt.default_generator(index_of(device))
 
 
@@ -46,12 +46,12 @@ def initial_seed() -> int:
     return _generator(None).initial_seed()
 
 
-def get_rng_state(device: Device = None) -> Tensor:
+def get_rng_state(device: DeviceLike = None) -> Tensor:
     """Return the state of a device's generator, a tensor of bytes on the CPU."""
     return _generator(device).get_state()
 
 
-def set_rng_state(new_state: Tensor, device: Device = None) -> None:
+def set_rng_state(new_state: Tensor, device: DeviceLike = None) -> None:
     """Set the state of a device's generator to what ``get_rng_state`` returned."""
     _generator(device).set_state(new_state)
 

@@ -3,6 +3,7 @@
 import warnings
 
 import torch
+from torch.utils import backend_registration
 
 from torch_moe_ttnn import _C, tt
 from torch_moe_ttnn.tt._multiprocessing import send_by_way_of_the_host
@@ -20,9 +21,9 @@ def register() -> None:
     except RuntimeError as error:
         warnings.warn(str(error), RuntimeWarning, stacklevel=3)
         return
-    torch.utils.rename_privateuse1_backend("tt")
-    torch._register_device_module("tt", tt)
-    torch.utils.generate_methods_for_privateuse1_backend(for_storage=True)
+    backend_registration.rename_privateuse1_backend("tt")
+    torch._register_device_module("tt", tt)  # type: ignore[no-untyped-call]
+    backend_registration.generate_methods_for_privateuse1_backend(for_storage=True)
     print_from_host()
     when_imported("torch._dynamo", _register_with_dynamo)
     send_by_way_of_the_host()

@@ -2,17 +2,20 @@
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 
 
 class _Finder(MetaPathFinder):
-    def __init__(self, name: str, function: Callable[[], None]):
+    def __init__(self, name: str, function: Callable[[], None]) -> None:
         self._name = name
         self._function = function
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if fullname != self._name:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
@@ -20,7 +23,7 @@ class _Finder(MetaPathFinder):
             return None
         execute = spec.loader.exec_module
 
-        def execute_and_call(module):
+        def execute_and_call(module: ModuleType) -> None:
             execute(module)
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
@@ -30,7 +33,7 @@ class _Finder(MetaPathFinder):
                     # The module is there, and others need it.
                     warnings.warn(f"{self._function.__name__} failed after import {self._name}: {error}", stacklevel=2)
 
-        spec.loader.exec_module = execute_and_call
+        spec.loader.exec_module = execute_and_call  # type: ignore[method-assign]
         return spec
 
 

@@ -31,6 +31,7 @@ def prepare_mapping(selected_experts: Tensor, routing_weights: Tensor, num_exper
 def prepare_routing(selected_experts: Tensor, routing_weights: Tensor, num_experts: int) -> Routing:
     """Do what :func:`torch_moe_ttnn.prepare_routing` does."""
     ids = _signed_ids(selected_experts)
+    # Written out, so that the reference does not share the package's arithmetic.
     rows, width = (num_experts + 31) // 32 * 32, ids.numel()
     # PyTorch writes int32 where it does not write uint32; -1 has the bits of 0xFFFFFFFF.
     counts = torch.zeros(1, rows, dtype=torch.int32)

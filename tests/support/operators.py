@@ -3,7 +3,7 @@
 import torch
 
 import torch_moe_ttnn
-from torch_moe_ttnn import reference
+from torch_moe_ttnn.testing import reference
 
 
 class Operator:

@@ -3,14 +3,15 @@
 import argparse
 import os
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 import torch_moe_ttnn
-from torch_moe_ttnn.choices import DISTRIBUTIONS, make_choices
-from torch_moe_ttnn.models import MODELS
+from torch_moe_ttnn.testing import DISTRIBUTIONS, MODELS, make_choices
+
+_T = TypeVar("_T")
 
 DEFAULT_MODEL = "qwen3-30b-a3b"
 DEFAULT_TOKENS = 1024
@@ -37,7 +38,7 @@ def one_of(option: str, name: str, names: Collection[str]) -> str:
     return name
 
 
-def _or(value, default):
+def _or(value: _T | None, default: _T) -> _T:
     return default if value is None else value
 
 
@@ -50,7 +51,7 @@ def _num_experts(source: str, text: str) -> int:
 def _check_memory(source: str, num_tokens: int, top_k: int, num_experts: int) -> None:
     """Refuse what this machine cannot hold, rather than be killed for it."""
     most_bytes_a_weight = 4
-    rows = -(-num_experts // torch_moe_ttnn.EXPERT_ALIGNMENT) * torch_moe_ttnn.EXPERT_ALIGNMENT
+    rows = torch_moe_ttnn.padded_num_experts(num_experts)
     routing = 4 * rows + (4 + most_bytes_a_weight) * rows * num_tokens * top_k
     needed = 2 * (num_tokens * num_experts * most_bytes_a_weight + routing)  # the reference's outputs as well
     available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -116,7 +117,7 @@ def recorded_batch(arguments: argparse.Namespace) -> Batch:
         # The operators' own words for what is wrong with the choices.
         for operator in (torch.ops.moe.prepare_mapping, torch.ops.moe.prepare_routing):
             operator(ids.to("meta"), weights.to("meta"), num_experts)
-        _check_memory(f"--input {path}", *ids.shape, num_experts)
+        _check_memory(f"--input {path}", ids.shape[0], ids.shape[1], num_experts)
         torch_moe_ttnn.prepare_mapping(ids, weights, num_experts)
     except (IndexError, RuntimeError) as error:
         raise InputError(f"--input {path}: {str(error).splitlines()[0]}") from error

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -35,6 +37,13 @@ def run(code: str, **environment: str | None) -> subprocess.CompletedProcess:
     )
     process.stdout = SIMULATOR_REPORT.sub("", process.stdout)
     return process
+
+
+def output_of_script(folder: Path, code: str) -> str:
+    """Run code as a script in the folder, which processes that it spawns can import; return what it prints."""
+    script = folder / "script.py"
+    script.write_text(textwrap.dedent(code))
+    return output(f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')")
 
 
 def output(code: str, **environment: str | None) -> str:

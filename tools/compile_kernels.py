@@ -1,6 +1,6 @@
 """Compile every kernel for both chips as TT-Metalium does at its first launch, without a chip or a simulator.
 
-``python tests/kernels/compile.py PREFIX`` runs the operators on the emulated device, which lists the kernels that it is
+``python tools/compile_kernels.py PREFIX`` runs the operators on the emulated device, which lists the kernels that it is
 to launch, and takes TT-Metalium's device headers, linker scripts, firmware and compiler from PREFIX/runtime. The
 commands are those of the JIT of ttnn 0.73.1, as TT_METAL_LOG_KERNELS_COMPILE_COMMANDS=1 prints them.
 """
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 CSRC = ROOT / "csrc"
 
 FLAGS = (
@@ -73,14 +73,15 @@ class Kernel:
     processor: str
     compile_args: tuple[str, ...]
 
-    def __str__(self):
+    def __str__(self) -> str:
+        """Return what error messages call it."""
         return f"{self.name} for {self.processor} of {self.chip.architecture}, {','.join(self.compile_args)}"
 
 
 # Decoding and prefill, few experts and many, with every dtype.
 LAUNCHES = """
 import itertools, torch, torch_moe_ttnn
-from torch_moe_ttnn.choices import make_choices
+from torch_moe_ttnn.testing import make_choices
 
 shapes = [(1, 1, 8), (1, 8, 128), (32, 4, 32), (1000, 8, 128), (4096, 8, 64), (5, 2, 40000)]
 ids = [torch.uint16, torch.uint32, torch.int32, torch.int64]
