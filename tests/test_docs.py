@@ -13,7 +13,6 @@ DOCUMENTS = sorted(
     for pattern in ("*.md", "docs/**/*.md", "tests/**/*.md", "benchmarks/**/*.md", "csrc/**/*.md", "tools/**/*.md")
     for file in ROOT.glob(pattern)
 )
-MANUAL = [file for file in DOCUMENTS if file.parent in (ROOT, ROOT / "docs")]
 names = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
 
 
@@ -38,9 +37,21 @@ def run(document):
     return found
 
 
-@pytest.mark.parametrize("document", [d for d in MANUAL if blocks_of(d)], ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "document", [d for d in DOCUMENTS if blocks_of(d)], ids=lambda file: str(file.relative_to(ROOT))
+)
 def test_python_runs(document, inductor):
     run(document)
+
+
+@names
+def test_no_python_block_is_passed_over(document):
+    """All else than ```python at the margin is not run, so it has another language."""
+    text = document.read_text()
+    fences = re.findall(r"^( *)```(\S*)[^\n]*\n.*?^ *```$", text, re.MULTILINE | re.DOTALL)
+    assert {
+        fence for fence in fences if fence not in [("", name) for name in ("python", "bash", "sh", "text")]
+    } == set()
 
 
 def test_readme_has_python():
@@ -88,5 +99,7 @@ def test_environment_variables_are_documented():
     for folder, endings in (("csrc", (".h", ".cpp")), ("torch_moe_ttnn", (".py",))):
         sources += [file for file in (ROOT / folder).rglob("*") if file.suffix in endings]
     in_code = {name for file in sources for name in re.findall(pattern, file.read_text())}
-    in_documents = {name for file in MANUAL for name in re.findall(pattern, file.read_text())}
-    assert in_code == in_documents
+    table = re.findall(rf"^\| `({pattern})`", (ROOT / "docs/tt-device.md").read_text(), re.MULTILINE)
+    assert sorted(table) == sorted(in_code)
+    in_documents = {name for file in DOCUMENTS for name in re.findall(pattern, file.read_text())}
+    assert in_documents <= in_code
