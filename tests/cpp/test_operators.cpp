@@ -9,10 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "contract/layout.h"
+#include "contract/prepare_mapping.h"
 #include "device.h"
 #include "testing.h"
-#include "tt/launch/launcher.h"
+#include "tt/launch/prepare_mapping.h"
+#include "tt/launch/prepare_routing.h"
 
 using namespace moe;
 using namespace moe::tt;
@@ -25,10 +26,10 @@ namespace {
 
 struct Case {
   uint32_t num_tokens;
-  uint32_t num_choices;
+  uint32_t top_k;
   uint32_t num_experts;
-  uint32_t id_bytes = 4;
-  uint32_t weight_bytes = 2;
+  uint32_t id_size = 4;
+  uint32_t weight_size = 2;
   uint32_t page_size = 256;
   uint32_t offset = 0;  // bytes of the buffers before the ids and the weights
 };
@@ -47,7 +48,9 @@ const Case kCases[] = {
 // Choices and what comes of them, in the words of the reference. One in eight routes nowhere.
 struct Expected {
   explicit Expected(const Case& c)
-      : ids(c.num_tokens * c.num_choices), weights(ids.size()), rows(pad_num_experts(c.num_experts)) {
+      : ids(c.num_tokens * c.top_k),
+        weights(ids.size()),
+        rows(RoutingLayout<uint32_t>::of(c.num_tokens, c.top_k, c.num_experts).num_rows) {
     std::mt19937 random(7);
     const size_t width = ids.size();
     mapping.assign(size_t{c.num_tokens} * c.num_experts, 0);
@@ -56,15 +59,15 @@ struct Expected {
     token_weights.assign(rows * width, 0);
     for (size_t i = 0; i < width; ++i) {
       const uint32_t id = random() % c.num_experts;
-      weights[i] = c.weight_bytes == 2 ? random() & 0xFFFF : random();
+      weights[i] = c.weight_size == 2 ? random() & 0xFFFF : random();
       if (random() % 8 == 0) {
         ids[i] = -1;
         continue;
       }
       ids[i] = id;
       const size_t place = id * width + counts[id]++;
-      mapping[i / c.num_choices * c.num_experts + id] = weights[i];
-      tokens[place] = i / c.num_choices;
+      mapping[i / c.top_k * c.num_experts + id] = weights[i];
+      tokens[place] = i / c.top_k;
       token_weights[place] = weights[i];
     }
   }
@@ -87,57 +90,57 @@ std::vector<std::byte> pack(const std::vector<Number>& numbers, uint32_t bytes, 
   return packed;
 }
 
-Span upload(Device& device, const std::vector<std::byte>& bytes, const Case& c) {
+BufferSpan upload(Device& device, const std::vector<std::byte>& bytes, const Case& c) {
   auto buffer = device.allocate(bytes.size(), c.page_size);
   device.write(buffer, 0, bytes);
   return {buffer, c.offset};
 }
 
 // A new buffer for so many elements, which holds something else before the kernels write it.
-Span output(Device& device, size_t count, uint32_t bytes, const Case& c) {
+BufferSpan output(Device& device, size_t count, uint32_t bytes, const Case& c) {
   auto buffer = device.allocate(count * bytes, c.page_size);
   device.write(buffer, 0, std::vector<std::byte>(buffer->size(), std::byte{0x5A}));
   return {buffer};
 }
 
-bool holds(Device& device, const Span& span, const std::vector<uint32_t>& numbers, uint32_t bytes) {
+bool holds(Device& device, const BufferSpan& span, const std::vector<uint32_t>& numbers, uint32_t bytes) {
   std::vector<std::byte> read(numbers.size() * bytes);
   device.read(span.buffer, 0, read);
   return read == pack(numbers, bytes);
 }
 
-Choices upload_choices(Device& device, const Case& c, const Expected& expected) {
+RouterChoices upload_choices(Device& device, const Case& c, const Expected& expected) {
   return {
-      .ids = upload(device, pack(expected.ids, c.id_bytes, c.offset), c),
-      .id_bytes = c.id_bytes,
+      .ids = upload(device, pack(expected.ids, c.id_size, c.offset), c),
+      .id_size = c.id_size,
       .ids_signed = true,
-      .weights = upload(device, pack(expected.weights, c.weight_bytes, c.offset), c),
-      .weight_bytes = c.weight_bytes,
+      .weights = upload(device, pack(expected.weights, c.weight_size, c.offset), c),
+      .weight_size = c.weight_size,
       .num_tokens = c.num_tokens,
-      .num_choices = c.num_choices,
+      .top_k = c.top_k,
       .num_experts = c.num_experts};
 }
 
 void route(Device& device, Launcher& launcher, const Case& c) {
   const Expected expected(c);
-  const Choices choices = upload_choices(device, c, expected);
+  const RouterChoices choices = upload_choices(device, c, expected);
 
-  const Span mapping = output(device, expected.mapping.size(), c.weight_bytes, c);
-  launcher.prepare_mapping("mapping", choices, mapping);
-  CHECK(holds(device, mapping, expected.mapping, c.weight_bytes));
+  const BufferSpan mapping = output(device, expected.mapping.size(), c.weight_size, c);
+  prepare_mapping(launcher, choices, mapping);
+  CHECK(holds(device, mapping, expected.mapping, c.weight_size));
 
-  const Span counts = output(device, expected.rows, 4, c);
-  const Span tokens = output(device, expected.tokens.size(), 4, c);
-  const Span weights = output(device, expected.tokens.size(), c.weight_bytes, c);
-  launcher.prepare_routing("routing", choices, counts, tokens, weights);
+  const BufferSpan counts = output(device, expected.rows, 4, c);
+  const BufferSpan tokens = output(device, expected.tokens.size(), 4, c);
+  const BufferSpan weights = output(device, expected.tokens.size(), c.weight_size, c);
+  prepare_routing(launcher, choices, counts, tokens, weights);
   CHECK(holds(device, counts, expected.counts, 4));
   CHECK(holds(device, tokens, expected.tokens, 4));
-  CHECK(holds(device, weights, expected.token_weights, c.weight_bytes));
-  CHECK(!launcher.take_fault().has_value());
+  CHECK(holds(device, weights, expected.token_weights, c.weight_size));
+  CHECK(!launcher.invalid_ids.take().has_value());
 }
 
 Launcher make_launcher(Device& device) {
-  return {device, {device.allocate(Launcher::fault_bytes(device.properties()), 128)}};
+  return {device, {device.allocate(InvalidIds::num_bytes(device.properties()), 128)}};
 }
 
 void route_all(std::unique_ptr<Device> device) {
@@ -160,7 +163,7 @@ TEST(operators_on_blackhole) {
 TEST(a_page_is_a_packet) {
   const auto device = open_wormhole();
   Launcher launcher = make_launcher(*device);
-  const Case c{.num_tokens = 32, .num_choices = 4, .num_experts = 16, .page_size = 8192};
+  const Case c{.num_tokens = 32, .top_k = 4, .num_experts = 16, .page_size = 8192};
   CHECK_THROWS(
       DeviceError, route(*device, launcher, c), "expected a buffer with pages of at most 4096 bytes, got 8192");
 }
@@ -174,30 +177,29 @@ TEST(the_first_id_out_of_range_is_reported_once) {
     for (const auto& [position, id] : changes) {
       choices.ids[position] = id;
     }
-    launcher.prepare_mapping(
-        "mapping", upload_choices(*device, c, choices), output(*device, c.num_tokens * c.num_experts, 2, c));
+    prepare_mapping(launcher, upload_choices(*device, c, choices), output(*device, c.num_tokens * c.num_experts, 2, c));
   };
   map({});
-  CHECK(!launcher.take_fault().has_value());
+  CHECK(!launcher.invalid_ids.take().has_value());
 
   map({});
   map({{1999, 16}, {300, -7}, {301, 99}});
   map({{2, int64_t{1} << 40}});
-  const auto fault = launcher.take_fault();
-  CHECK(fault.has_value());
-  CHECK_EQ(fault->position, 300);
-  CHECK_EQ(fault->id, -7);
-  CHECK_EQ(fault->num_choices, 4);
-  CHECK_EQ(fault->num_experts, 16);
-  CHECK_EQ(std::string(fault->op), "mapping");
-  CHECK(fault->more);
-  CHECK(!launcher.take_fault().has_value());
+  const auto invalid = launcher.invalid_ids.take();
+  CHECK(invalid.has_value());
+  CHECK_EQ(invalid->position, 300);
+  CHECK_EQ(invalid->id, -7);
+  CHECK_EQ(invalid->top_k, 4);
+  CHECK_EQ(invalid->num_experts, 16);
+  CHECK_EQ(std::string(invalid->op), kPrepareMapping);
+  CHECK(invalid->more_calls);
+  CHECK(!launcher.invalid_ids.take().has_value());
 
   map({{2, int64_t{1} << 40}});
-  const auto next = launcher.take_fault();
+  const auto next = launcher.invalid_ids.take();
   CHECK(next.has_value());
   CHECK_EQ(next->id, int64_t{1} << 40);
-  CHECK(!next->more);
+  CHECK(!next->more_calls);
 }
 
 TEST(programs_are_built_once_for_all_shapes) {
@@ -207,5 +209,5 @@ TEST(programs_are_built_once_for_all_shapes) {
   route(*device, launcher, {1000, 2, 8});
   route(*device, launcher, {990, 3, 8});
   CHECK_EQ(device->num_launches() - before, 4u);
-  CHECK_EQ(launcher.num_programs(), 2u);
+  CHECK_EQ(launcher.programs.size(), 2u);
 }

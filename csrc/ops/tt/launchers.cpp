@@ -9,30 +9,32 @@
 
 #include "contract/invalid_id.h"
 #include "tt/backend/device/torch_device.h"
+#include "tt/backend/memory/device_span.h"
 
 namespace moe::tt {
 namespace {
 
-// Elements that a page of padding may add to an output.
-constexpr int64_t kMaxPageElements = 4096;
+// Kernels number the elements of whole pages, and the last page may go on after the output. An element is a byte or
+// more.
+constexpr int64_t kMaxPageElements = kernels::kMaxPageSize;
 
-void raise_fault(Launcher& launcher) {
-  if (const auto fault = launcher.take_fault()) {
+void raise_invalid_id(launch::Launcher& launcher) {
+  if (const auto invalid = launcher.invalid_ids.take()) {
     TORCH_CHECK_INDEX(
         false,
-        id_out_of_range_message(fault->op, fault->position, fault->num_choices, fault->id, fault->num_experts),
-        fault->more ? "; calls after it met such ids too" : "");
+        id_out_of_range_message(invalid->op, invalid->position, invalid->top_k, invalid->id, invalid->num_experts),
+        invalid->more_calls ? "; calls after it met such ids too" : "");
   }
 }
 
 struct LauncherOfDevice {
-  at::Tensor faults;
-  Launcher launcher;
+  at::Tensor records;  // keeps the launcher's memory
+  launch::Launcher launcher;
 };
 
 }  // namespace
 
-Launcher& launcher_of(const at::Tensor& tensor) {
+launch::Launcher& launcher_of(const at::Tensor& tensor) {
   // Never destroyed: a device closes when the interpreter exits, and frees what its launches hold.
   static auto* const mutex = new std::mutex;
   static auto* const launchers = new std::array<LauncherOfDevice*, std::numeric_limits<c10::DeviceIndex>::max() + 1>();
@@ -40,27 +42,24 @@ Launcher& launcher_of(const at::Tensor& tensor) {
   const std::lock_guard lock(*mutex);
   LauncherOfDevice*& found = launchers->at(device.index());
   if (found == nullptr) {
-    const auto bytes = static_cast<int64_t>(Launcher::fault_bytes(device.device().properties()));
-    at::Tensor faults = at::empty({bytes}, tensor.options().dtype(at::kByte));
-    found = new LauncherOfDevice{faults, {device.device(), flat_span(faults)}};
-    device.add_check([launcher = &found->launcher] { raise_fault(*launcher); });
+    const auto bytes = static_cast<int64_t>(launch::InvalidIds::num_bytes(device.device().properties()));
+    at::Tensor records = at::empty({bytes}, tensor.options().dtype(at::kByte));
+    found = new LauncherOfDevice{records, {device.device(), backend::span_of(records)}};
+    device.add_check([launcher = &found->launcher] { raise_invalid_id(*launcher); });
   }
   return found->launcher;
 }
 
-Span flat_span(const at::Tensor& tensor) {
-  return backend::span_of(tensor);
-}
-
-Choices choices_of(const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
+launch::RouterChoices router_choices(
+    const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
   return {
-      .ids = flat_span(selected_experts),
-      .id_bytes = static_cast<uint32_t>(selected_experts.element_size()),
+      .ids = backend::span_of(selected_experts),
+      .id_size = static_cast<uint32_t>(selected_experts.element_size()),
       .ids_signed = at::isSignedType(selected_experts.scalar_type()),
-      .weights = flat_span(routing_weights),
-      .weight_bytes = static_cast<uint32_t>(routing_weights.element_size()),
+      .weights = backend::span_of(routing_weights),
+      .weight_size = static_cast<uint32_t>(routing_weights.element_size()),
       .num_tokens = static_cast<uint32_t>(selected_experts.size(0)),
-      .num_choices = static_cast<uint32_t>(selected_experts.size(1)),
+      .top_k = static_cast<uint32_t>(selected_experts.size(1)),
       .num_experts = static_cast<uint32_t>(num_experts)};
 }
 

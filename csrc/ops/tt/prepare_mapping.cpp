@@ -1,12 +1,15 @@
+#include "tt/launch/prepare_mapping.h"
+
 #include <torch/library.h>
 
-#include "contract/names.h"
-#include "ops/arguments.h"
-#include "ops/outputs.h"
+#include "ops/prepare_mapping.h"
 #include "ops/tt/launchers.h"
+#include "tt/backend/memory/device_span.h"
 
 namespace moe::tt {
 namespace {
+
+using backend::span_of;
 
 at::Tensor prepare_mapping(const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
   check_prepare_mapping(selected_experts, routing_weights, num_experts);
@@ -17,7 +20,7 @@ at::Tensor prepare_mapping(const at::Tensor& selected_experts, const at::Tensor&
   }
   const auto ids = selected_experts.expect_contiguous();
   const auto weights = routing_weights.expect_contiguous();
-  launcher_of(mapping).prepare_mapping(kPrepareMapping, choices_of(*ids, *weights, num_experts), flat_span(mapping));
+  launch::prepare_mapping(launcher_of(mapping), router_choices(*ids, *weights, num_experts), span_of(mapping));
   return mapping;
 }
 

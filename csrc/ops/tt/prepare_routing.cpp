@@ -1,21 +1,22 @@
-#include <tuple>
+#include "tt/launch/prepare_routing.h"
 
 #include <torch/library.h>
 
-#include "contract/layout.h"
-#include "contract/names.h"
-#include "ops/arguments.h"
-#include "ops/outputs.h"
+#include "ops/prepare_routing.h"
 #include "ops/tt/launchers.h"
+#include "tt/backend/memory/device_span.h"
 
 namespace moe::tt {
 namespace {
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> prepare_routing(
+using backend::span_of;
+
+RoutingOutputs prepare_routing(
     const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
   check_prepare_routing(selected_experts, routing_weights, num_experts);
-  check_num_elements(kPrepareRouting, "routed_tokens", pad_num_experts(num_experts), selected_experts.numel());
-  auto outputs = empty_routing(routing_weights, num_experts);
+  const auto layout = RoutingLayout<int64_t>::of(selected_experts.size(0), selected_experts.size(1), num_experts);
+  check_num_elements(kPrepareRouting, "routed_tokens", layout.num_rows, layout.row_width);
+  RoutingOutputs outputs = empty_routing(routing_weights, num_experts);
   auto& [counts, tokens, token_weights] = outputs;
   if (selected_experts.numel() == 0) {
     counts.zero_();
@@ -23,9 +24,12 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> prepare_routing(
   }
   const auto ids = selected_experts.expect_contiguous();
   const auto weights = routing_weights.expect_contiguous();
-  const Choices choices = choices_of(*ids, *weights, num_experts);
-  launcher_of(tokens).prepare_routing(
-      kPrepareRouting, choices, flat_span(counts), flat_span(tokens), flat_span(token_weights));
+  launch::prepare_routing(
+      launcher_of(tokens),
+      router_choices(*ids, *weights, num_experts),
+      span_of(counts),
+      span_of(tokens),
+      span_of(token_weights));
   return outputs;
 }
 

@@ -4,9 +4,8 @@
 
 namespace moe::tt {
 
-// For what fits into 32 bits.
-constexpr uint32_t div_up(uint64_t a, uint64_t b) {
-  return static_cast<uint32_t>((a + b - 1) / b);
+constexpr uint64_t div_up(uint64_t a, uint64_t b) {
+  return a / b + (a % b != 0 ? 1 : 0);
 }
 
 constexpr uint64_t round_down(uint64_t number, uint64_t multiple) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "tt/kernels/common/protocol.h"
+#include "tt/kernels/common/args.h"
 
 namespace moe::tt::backend {
 namespace {

@@ -1,0 +1,90 @@
+#pragma once
+
+// What the host and every kernel must agree on: arguments, and the parts of L1 and DRAM that both compute with.
+// C++17, for the chip's compiler too. What one operator alone needs is in its own header, beside its kernel.
+
+#include <cstdint>
+
+#include "../../runtime/limits.h"
+
+namespace moe::tt::kernels {
+
+// The largest dram_alignment of all chips. Host and kernels align to it everywhere, which suits every chip.
+inline constexpr uint32_t kAlignment = 64;
+
+// The largest page of a buffer that kernels read or write: one packet on the NoC of any chip.
+inline constexpr uint32_t kMaxPageSize = 4096;
+
+// The workers of a launch are the data-movement processors of its cores: processor p of core c is worker
+// c * kProcessors + p. Each has one circular buffer, used as plain memory, with the index of its processor. The workers
+// of a core may share one more.
+inline constexpr uint32_t kProcessors = runtime::kNumDataMovementProcessors;
+inline constexpr uint32_t kSharedBuffer = kProcessors;
+
+// Compile-time arguments of every kernel.
+enum CompileArg : uint32_t {
+  kIdSize,      // bytes: 2, 4 or 8
+  kWeightSize,  // bytes: 2 or 4
+  kProcessor,
+  kNumCompileArgs,  // those of a TensorAccessor follow: the same ones for every interleaved DRAM buffer
+};
+
+// Run-time arguments of a core.
+enum RuntimeArg : uint32_t {
+  kCore,  // its number within the launch
+  kNumRuntimeArgs,
+};
+
+// The common run-time arguments of a kernel are a struct, word by word, made of these.
+
+// A run of bytes in a buffer.
+struct DramRangeArgs {
+  uint32_t address;  // of the buffer, in every bank
+  uint32_t page_size_log2;
+  uint32_t first_page;
+  uint32_t first_byte;  // within that page
+};
+
+// The router's choices.
+struct ChoicesArgs {
+  DramRangeArgs ids;
+  DramRangeArgs weights;
+  uint32_t num_tokens;
+  uint32_t top_k;
+  uint32_t num_experts;
+  uint32_t id_limit;  // ids from here on are "no expert" or invalid, as far as their low word tells
+};
+
+// Where workers report invalid ids: an InvalidIdRecord each.
+struct InvalidIdArgs {
+  DramRangeArgs records;
+  uint32_t call;  // a number from 1 on: the operator's call that a launch belongs to
+};
+
+// The first invalid id that a worker met since the host last cleared the record; call 0 is none.
+struct [[gnu::may_alias]] InvalidIdRecord {
+  uint32_t call;
+  uint32_t position;  // token * top_k + k
+  uint32_t id_low;
+  uint32_t id_high;
+  uint32_t more_calls;  // calls after that one which met such ids too
+};
+inline constexpr uint32_t kInvalidIdRecordSize = kAlignment;
+static_assert(sizeof(InvalidIdRecord) <= kInvalidIdRecordSize, "a record fits its place");
+
+template <typename Int>
+constexpr Int align_up(Int value, uint32_t alignment) {
+  return (value + (alignment - 1)) / alignment * alignment;
+}
+
+// Bytes of L1 for elements that arrive from DRAM: kAlignment more than their own, for their place modulo kAlignment.
+constexpr uint32_t elements_scratch(uint32_t count, uint32_t size) {
+  return align_up<uint32_t>(count * size, kAlignment) + kAlignment;
+}
+
+// Bytes of L1 for choices.
+constexpr uint32_t choices_scratch(uint32_t count, uint32_t id_size, uint32_t weight_size) {
+  return elements_scratch(count, id_size) + elements_scratch(count, weight_size);
+}
+
+}  // namespace moe::tt::kernels

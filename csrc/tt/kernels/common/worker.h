@@ -1,0 +1,64 @@
+#pragma once
+
+// A worker's entry: which one it is, its arguments, its L1.
+
+#include <cstdint>
+#include <type_traits>
+
+#include "api/dataflow/dataflow_api.h"
+#include "args.h"
+#include "l1.h"
+
+namespace moe::tt::kernels {
+
+// The common run-time arguments of a launch as a struct. On the chip they are read where they are.
+#ifdef KERNEL_BUILD
+
+template <typename Args>
+FORCE_INLINE const tt_l1_ptr Args& common_args() {
+  return *reinterpret_cast<const tt_l1_ptr Args*>(get_common_arg_addr(0));
+}
+
+#else
+
+template <typename Args>
+Args common_args() {
+  static_assert(sizeof(Args) % sizeof(uint32_t) == 0, "arguments are words");
+  union {
+    uint32_t words[sizeof(Args) / sizeof(uint32_t)];
+    Args args;
+  } both;
+  for (uint32_t i = 0; i < sizeof(Args) / sizeof(uint32_t); ++i) {
+    both.words[i] = get_common_arg_val<uint32_t>(i);
+  }
+  return both.args;
+}
+
+#endif
+
+// Calls `run(id_size, weight_size, worker, scratch)` with the sizes as types, the worker's number, and the address of
+// its L1, a multiple of kAlignment. The sizes are compared by `if` and not by `if constexpr`: in emulation a kernel is
+// compiled once, and its compile-time arguments are values.
+template <typename Run>
+FORCE_INLINE void run_worker(const Run& run) {
+  const uint32_t processor = get_compile_time_arg_val(kProcessor);
+  const uint32_t worker = get_arg_val<uint32_t>(kCore) * kProcessors + processor;
+  const uint32_t scratch = align_up<uint32_t>(get_write_ptr(processor), kAlignment);
+  const auto with_weights = [&](auto id_size) {
+    if (get_compile_time_arg_val(kWeightSize) == 2) {
+      run(id_size, std::integral_constant<uint32_t, 2>(), worker, scratch);
+    } else {
+      run(id_size, std::integral_constant<uint32_t, 4>(), worker, scratch);
+    }
+  };
+  const uint32_t id_size = get_compile_time_arg_val(kIdSize);
+  if (id_size == 2) {
+    with_weights(std::integral_constant<uint32_t, 2>());
+  } else if (id_size == 4) {
+    with_weights(std::integral_constant<uint32_t, 4>());
+  } else {
+    with_weights(std::integral_constant<uint32_t, 8>());
+  }
+}
+
+}  // namespace moe::tt::kernels

@@ -1,0 +1,176 @@
+#include "tt/launch/prepare_routing.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "tt/launch/arguments.h"
+#include "tt/support/math.h"
+#include "tt/support/str.h"
+
+namespace moe::tt::launch {
+namespace {
+
+using kernels::kAlignment;
+using kernels::kProcessors;
+using kernels::RoutingPlan;
+using kernels::RoutingScratch;
+
+// div_up of numbers whose quotient has 32 bits.
+uint32_t count_of(uint64_t items, uint64_t each) {
+  return static_cast<uint32_t>(div_up(items, each));
+}
+
+// A launch's plan for teams of so many cores. Its slice is 0 if their L1 is too small.
+RoutingPlan plan_with(const RoutingProblem& problem, const RoutingLimits& limits, uint32_t team_cores) {
+  const uint32_t members = team_cores * kProcessors;
+  const uint32_t team_rows = count_of(problem.num_rows, limits.num_cores / team_cores);
+  // The most choices that fit into both regions of L1. Each part of a worker's own may be rounded up.
+  const uint32_t own = RoutingScratch::of(team_rows, 0, problem.id_size, problem.weight_size).end + 3 * kAlignment;
+  const uint32_t own_each = problem.id_size + problem.weight_size + sizeof(uint32_t);
+  const uint32_t shared = kernels::sorted_slice_size(team_rows, 0) + kAlignment;
+  const uint32_t shared_limit = limits.shared_bytes / kernels::kRoundBuffers / members;
+  const uint32_t most = std::min(
+      own < limits.worker_bytes ? (limits.worker_bytes - own) / own_each : 0,
+      shared < shared_limit ? (shared_limit - shared) / kernels::kRecordSize : 0);
+  const uint32_t slice = std::min(count_of(problem.num_choices, members), most);
+  return {
+      .num_teams = count_of(problem.num_rows, team_rows),
+      .team_rows = team_rows,
+      .team_cores = team_cores,
+      .slice = slice,
+      .num_rounds = slice == 0 ? 0 : count_of(problem.num_choices, uint64_t{slice} * members)};
+}
+
+// Clocks of the kernel's steps, as measured on simulated Wormhole with benchmarks/device.py.
+struct RoutingCost {
+  float look = 3;            // at a choice, whether it is for the team
+  float sort = 37;           // a choice that is
+  float send = 40;           // a sorted slice, to one core
+  float add_row = 30;        // a round's counts of a row together
+  float add_row_member = 4;  // and for each member's table
+  float segment = 120;       // to write one
+  float segment_member = 7;  // and for each member's slice
+};
+
+// About how many clocks the slowest worker takes where choices are spread evenly over the experts. What all plans have
+// in common is left out.
+float estimate_clocks(const RoutingProblem& problem, const RoutingPlan& plan) {
+  constexpr RoutingCost cost;
+  const float num_choices = static_cast<float>(problem.num_choices);
+  const float members = static_cast<float>(plan.team_cores * kProcessors);
+  const float rounds = static_cast<float>(plan.num_rounds);
+  // Rows after the last expert's are padding only.
+  const float expert_rows = static_cast<float>(std::min(plan.team_rows, problem.num_experts));
+  const float teams = static_cast<float>(std::min(count_of(problem.num_experts, plan.team_rows), plan.num_teams));
+  const float segments = std::ceil(expert_rows / static_cast<float>(plan.team_cores));
+
+  const float looking = cost.look * num_choices / members;
+  const float sorting = cost.sort * num_choices / (members * teams);
+  const float sending = rounds * cost.send * static_cast<float>(plan.team_cores);
+  const float adding = rounds * expert_rows * (cost.add_row_member * members + cost.add_row);
+  const float writing = rounds * segments * (cost.segment + cost.segment_member * members);
+  return looking + sorting + sending + adding + writing;
+}
+
+// A core's L1: one half of it is shared by the core's workers, the other half is theirs alone.
+RoutingLimits limits_of(const Launcher& launcher) {
+  return {
+      .num_cores = launcher.device.properties().num_cores(),
+      .worker_bytes = static_cast<uint32_t>(round_down(launcher.l1_bytes / 2 / kProcessors, kAlignment)),
+      .shared_bytes = static_cast<uint32_t>(round_down(launcher.l1_bytes / 2, kAlignment))};
+}
+
+// The rows of one launch, at most. A kernel counts the bytes of a run of padding, which may be all of a core's rows, in
+// 32 bits.
+uint32_t max_launch_rows(const RoutingLayout<uint64_t>& layout, const RoutingLimits& limits) {
+  const uint64_t countable = std::numeric_limits<uint32_t>::max() / (layout.row_width * sizeof(uint32_t));
+  if (countable == 0) {
+    throw runtime::DeviceError(
+        str("expected rows of less than 2^30 elements, got ", layout.row_width, "; route the tokens in several calls"));
+  }
+  return static_cast<uint32_t>(std::min({layout.num_rows, uint64_t{limits.num_cores} * kMaxCoreRows, countable}));
+}
+
+}  // namespace
+
+RoutingPlan plan_routing(const RoutingProblem& problem, const RoutingLimits& limits) {
+  RoutingPlan best = plan_with(problem, limits, 1);
+  float best_clocks = estimate_clocks(problem, best);
+  // Every size of a small team. Large teams differ less: each is about a third larger than the last, 30 plans at most.
+  for (uint32_t team_cores = 2; team_cores <= limits.num_cores; team_cores += (team_cores + 2) / 3) {
+    const RoutingPlan plan = plan_with(problem, limits, team_cores);
+    const float clocks = estimate_clocks(problem, plan);
+    if (plan.slice > 0 && clocks < best_clocks) {
+      best = plan;
+      best_clocks = clocks;
+    }
+  }
+  if (best.slice == 0) {
+    throw runtime::DeviceError(
+        str("expected L1 for a choice or more, got ",
+            limits.worker_bytes,
+            " bytes a worker and ",
+            limits.shared_bytes,
+            " bytes that a core's workers share"));
+  }
+  return best;
+}
+
+void prepare_routing(
+    Launcher& launcher,
+    const RouterChoices& choices,
+    const runtime::BufferSpan& counts,
+    const runtime::BufferSpan& tokens,
+    const runtime::BufferSpan& weights) {
+  const auto layout = RoutingLayout<uint64_t>::of(choices.num_tokens, choices.top_k, choices.num_experts);
+  const RoutingLimits limits = limits_of(launcher);
+  const std::array circular_buffers{
+      limits.worker_bytes + kAlignment, limits.worker_bytes + kAlignment, limits.shared_bytes + kAlignment};
+  const uint32_t launch_rows = max_launch_rows(layout, limits);
+  const std::lock_guard lock(launcher.invalid_ids.mutex());
+  const kernels::InvalidIdArgs invalid_ids = launcher.invalid_ids.begin_call(kPrepareRouting, choices);
+  for (uint64_t first_row = 0; first_row < layout.num_rows; first_row += launch_rows) {
+    const auto num_rows = static_cast<uint32_t>(std::min<uint64_t>(launch_rows, layout.num_rows - first_row));
+    const auto from_first_row = [&](const runtime::BufferSpan& span, uint64_t row_bytes) {
+      return dram_range_args({span.buffer, span.offset + first_row * row_bytes});
+    };
+    const RoutingPlan plan = plan_routing(
+        {.num_choices = choices.num_tokens * choices.top_k,
+         .num_experts = choices.num_experts,
+         .num_rows = num_rows,
+         .id_size = choices.id_size,
+         .weight_size = choices.weight_size},
+        limits);
+    const kernels::RoutingArgs args{
+        .choices = choices_args(choices),
+        .invalid_ids = invalid_ids,
+        .counts = from_first_row(counts, sizeof(uint32_t)),
+        .tokens = from_first_row(tokens, layout.row_width * sizeof(uint32_t)),
+        .weights = from_first_row(weights, layout.row_width * choices.weight_size),
+        .first_row = static_cast<uint32_t>(first_row),
+        .num_rows = num_rows,
+        .row_width = static_cast<uint32_t>(layout.row_width),
+        .plan = plan,
+        .slice_stride = kernels::sorted_slice_size(plan.team_rows, plan.slice),
+        .scratch = RoutingScratch::of(plan.team_rows, plan.slice, choices.id_size, choices.weight_size)};
+    const uint32_t num_cores = whole_rows(launcher.device.properties(), plan.num_teams * plan.team_cores);
+    std::vector<uint32_t> common_args(words(args).begin(), words(args).end());
+    common_args.insert(
+        common_args.end(), launcher.noc_coordinates.begin(), launcher.noc_coordinates.begin() + num_cores);
+    launcher.device.launch(
+        launcher.programs.get("prepare_routing", choices, num_cores, kernels::kNumRoutingSemaphores, circular_buffers),
+        common_args,
+        std::array{
+            choices.ids.buffer,
+            choices.weights.buffer,
+            counts.buffer,
+            tokens.buffer,
+            weights.buffer,
+            launcher.invalid_ids.buffer()});
+  }
+}
+
+}  // namespace moe::tt::launch

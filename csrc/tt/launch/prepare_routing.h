@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+
+#include "tt/kernels/prepare_routing.h"
+#include "tt/launch/launcher.h"
+
+namespace moe::tt::launch {
+
+// Launches moe::prepare_routing: the counts of all rows, padding rows among them, and their tokens and weights.
+void prepare_routing(
+    Launcher& launcher,
+    const RouterChoices& choices,
+    const runtime::BufferSpan& counts,
+    const runtime::BufferSpan& tokens,
+    const runtime::BufferSpan& weights);
+
+// The plan of a launch, apart so that tests can look at it.
+
+struct RoutingProblem {
+  uint32_t num_choices;  // T * K
+  uint32_t num_experts;
+  uint32_t num_rows;  // of the launch, padding rows among them; at most kMaxCoreRows for each core
+  uint32_t id_size;
+  uint32_t weight_size;
+};
+
+// Rows of a launch for each core, at most: a team's tables must leave L1 to the choices.
+inline constexpr uint32_t kMaxCoreRows = 4096;
+
+struct RoutingLimits {
+  uint32_t num_cores;
+  uint32_t worker_bytes;  // L1 of a worker
+  uint32_t shared_bytes;  // L1 that a core's workers share
+};
+
+// The plan that should take the fewest clocks. There are choices and rows. Throws DeviceError if L1 is too small.
+kernels::RoutingPlan plan_routing(const RoutingProblem& problem, const RoutingLimits& limits);
+
+}  // namespace moe::tt::launch

@@ -1,0 +1,34 @@
+#include "tt/launch/router_choices.h"
+
+#include <algorithm>
+
+#include "contract/choices.h"
+#include "tt/launch/arguments.h"
+
+namespace moe::tt::launch {
+namespace {
+
+// There may be more experts than ids of a dtype: "no expert" is none of them, and neither is a negative id.
+uint32_t id_limit(const RouterChoices& choices) {
+  if (choices.id_size == sizeof(uint16_t)) {
+    return std::min<uint32_t>(choices.num_experts, kNoExpert<uint16_t>);
+  }
+  if (choices.id_size == sizeof(int32_t) && choices.ids_signed) {
+    return std::min(choices.num_experts, uint32_t{1} << 31);
+  }
+  return choices.num_experts;
+}
+
+}  // namespace
+
+kernels::ChoicesArgs choices_args(const RouterChoices& choices) {
+  return {
+      dram_range_args(choices.ids),
+      dram_range_args(choices.weights),
+      choices.num_tokens,
+      choices.top_k,
+      choices.num_experts,
+      id_limit(choices)};
+}
+
+}  // namespace moe::tt::launch

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+#include "tt/kernels/common/args.h"
+#include "tt/runtime/runtime.h"
+
+namespace moe::tt::launch {
+
+// The router's choices on a device, checked and contiguous. There are some: T, K > 0.
+struct RouterChoices {
+  runtime::BufferSpan ids;
+  uint32_t id_size;  // bytes: 2, 4 or 8
+  bool ids_signed;
+  runtime::BufferSpan weights;
+  uint32_t weight_size;  // bytes: 2 or 4
+  uint32_t num_tokens;
+  uint32_t top_k;
+  uint32_t num_experts;
+};
+
+kernels::ChoicesArgs choices_args(const RouterChoices& choices);
+
+}  // namespace moe::tt::launch
