@@ -187,6 +187,17 @@ TEST(transfers_happen_as_late_as_they_may) {
   CHECK_EQ(words[4], 3u);  // the source at the flush
 }
 
+TEST(posted_writes_arrive_when_they_are_flushed) {
+  auto device = open_wormhole();
+  auto target = device->allocate(32, 32);
+  Kernel time = kernel("time_of_posted_write");
+  time.compile_args = accessor_args({target});
+  launch(*device, {"time", {}, {{0, 32}, {1, 32}, {2, 32}}, {}, {time}}, {target}, {target->address()});
+  auto words = to_host(*device, target);
+  CHECK_EQ(words[0], 0u);
+  CHECK_EQ(words[1], 2u);
+}
+
 TEST(every_way_to_signal) {
   auto device = open_wormhole();
   std::vector<uint32_t> to_second(2);

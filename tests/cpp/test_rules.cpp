@@ -123,7 +123,7 @@ TEST(rule_one_packet_is_one_packet) {
 TEST(rule_transfers_keep_the_state_of_others) {
   CHECK_EQ(
       Rule().broken_by("read_between_states"),
-      "expected the set_state of this kind of read on noc 0 before a read with_state, and no other read between them");
+      "expected a set_state of a read on noc 0 before a read with_state, and no other read between them");
 }
 
 TEST(rule_transfers_stay_in_regions_of_l1) {

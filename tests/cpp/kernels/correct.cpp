@@ -203,6 +203,23 @@ TEST_KERNEL(time_of_transfers) {
   noc_async_write_barrier();
 }
 
+// The same for a posted write: word 0 is the destination before the flush, word 1 after it.
+TEST_KERNEL(time_of_posted_write) {
+  const CoreLocalMem<uint32_t> source(get_write_ptr(0));
+  const CoreLocalMem<uint32_t> destination(get_write_ptr(2));
+  const CoreLocalMem<uint32_t> result(get_write_ptr(1));
+  source[0] = 1;
+  destination[0] = 0;
+  noc_async_write_one_packet<true, true>(source.get_address(), get_noc_addr(destination.get_address()), 16);
+  source[0] = 2;
+  result[0] = destination[0];
+  noc_async_posted_writes_flushed();
+  result[1] = destination[0];
+  const auto target = TensorAccessor(TensorAccessorArgs<0>(), get_common_arg_val<uint32_t>(0));
+  noc_async_write(result.get_address(), target.get_noc_addr(0), 32);
+  noc_async_write_barrier();
+}
+
 // Sets its own and a remote semaphore in every way there is; the other core waits for each: (x, y of the other).
 TEST_KERNEL(ways_to_signal) {
   noc_semaphore_inc(address_on(0, get_semaphore(0)), 7);

@@ -62,8 +62,6 @@ class KernelContext : public KernelSite {
   void push_back(uint32_t circular_buffer, uint32_t pages);
   void wait_front(uint32_t circular_buffer, uint32_t pages);
   void pop_front(uint32_t circular_buffer, uint32_t pages);
-  bool pages_reservable_at_back(uint32_t circular_buffer, uint32_t pages);
-  bool pages_available_at_front(uint32_t circular_buffer, uint32_t pages);
   uint32_t write_ptr(uint32_t circular_buffer) const;
   uint32_t read_ptr(uint32_t circular_buffer) const;
 

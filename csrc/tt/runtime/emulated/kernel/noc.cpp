@@ -128,7 +128,7 @@ std::optional<NocInterface::NodeMemory> NocInterface::zeros(uint64_t noc_address
 }
 
 std::vector<NocInterface::NodeMemory> NocInterface::multicast(
-    uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc, Loopback loopback) const {
+    uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc) const {
   const LaunchContext& launch = kernel_.launch();
   NocCoordinates start = noc_multicast_start(destination);
   NocCoordinates end = noc_node(destination);
@@ -154,16 +154,15 @@ std::vector<NocInterface::NodeMemory> NocInterface::multicast(
   for (uint32_t core = 0; core < launch.chip.properties.num_cores(); ++core) {
     NocCoordinates node = launch.chip.noc(core);
     bool inside = node.x >= start.x && node.x <= end.x && node.y >= start.y && node.y <= end.y;
-    if (inside && (core != kernel_.core() || loopback == Loopback::kYes)) {
+    if (inside && core != kernel_.core()) {
       places.push_back(
           remote(noc_address(node.x, node.y, noc_local_address(destination)), size, "the destination of a multicast"));
     }
   }
   if (places.empty() || places.size() != num_destinations) {
     kernel_.fail(
-        str("expected a multicast's num_dests to be the number of cores in its rectangle",
-            loopback == Loopback::kYes ? "" : " but for the sender",
-            ", one or more: ",
+        str("expected a multicast's num_dests to be the number of cores in its rectangle but for the sender, one or "
+            "more: ",
             places.size(),
             ", got ",
             num_destinations));
@@ -222,27 +221,22 @@ void NocInterface::read(uint64_t source, uint32_t destination, uint32_t size, ui
   read_state_[noc].reset();  // it stood in the same registers
 }
 
-void NocInterface::read_set_state(uint64_t source, std::optional<uint32_t> size, uint8_t noc) {
-  check_issue(size.value_or(1), noc, size ? Packets::kOne : Packets::kAny);
+void NocInterface::read_set_state(uint64_t source, uint32_t size, uint8_t noc) {
+  check_issue(size, noc, Packets::kOne);
   read_state_[noc] = State{source, size};
 }
 
-void NocInterface::read_with_state(uint32_t source, uint32_t destination, std::optional<uint32_t> size, uint8_t noc) {
-  check_issue(size.value_or(1), noc, Packets::kAny);
+void NocInterface::read_with_state(uint32_t source, uint32_t destination, uint8_t noc) {
+  check_issue(1, noc, Packets::kAny);
   std::optional<State> state = read_state_[noc];
-  if (!state || state->size.has_value() == size.has_value()) {
+  if (!state) {
     kernel_.fail(
-        str("expected the set_state of this kind of read on noc ",
+        str("expected a set_state of a read on noc ",
             uint32_t{noc},
             " before a read with_state, and no other read between them"));
   }
   NocCoordinates node = noc_node(state->address);
-  read(
-      noc_address(node.x, node.y, source),
-      destination,
-      size ? *size : *state->size,
-      noc,
-      size ? Packets::kAny : Packets::kOne);
+  read(noc_address(node.x, node.y, source), destination, state->size, noc, Packets::kOne);
   read_state_[noc] = state;
 }
 
@@ -295,21 +289,15 @@ void NocInterface::write_with_state(uint32_t source, uint32_t destination, uint8
             " before a write with_state, and no other write between them"));
   }
   NocCoordinates node = noc_node(state->address);
-  write(source, noc_address(node.x, node.y, destination), *state->size, noc, posted, Packets::kOne);
+  write(source, noc_address(node.x, node.y, destination), state->size, noc, posted, Packets::kOne);
   write_state_[noc] = state;
 }
 
 void NocInterface::write_multicast(
-    uint32_t source,
-    uint64_t destination,
-    uint32_t size,
-    uint32_t num_destinations,
-    uint8_t noc,
-    Loopback loopback,
-    Packets packets) {
-  check_issue(size, noc, packets);
+    uint32_t source, uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc) {
+  check_issue(size, noc, Packets::kAny);
   NodeMemory from = local(source, size, "the source of a multicast");
-  for (const NodeMemory& to : multicast(destination, size, num_destinations, noc, loopback)) {
+  for (const NodeMemory& to : multicast(destination, size, num_destinations, noc)) {
     issue_write(from, to, size, noc, false);
   }
   write_state_[noc].reset();
@@ -322,10 +310,10 @@ void NocInterface::set_remote_semaphore(uint32_t source, uint64_t destination, u
 }
 
 void NocInterface::set_semaphore_multicast(
-    uint32_t source, uint64_t destination, uint32_t num_destinations, uint8_t noc, Loopback loopback) {
+    uint32_t source, uint64_t destination, uint32_t num_destinations, uint8_t noc) {
   check_issue(kWord, noc, Packets::kOne);
   NodeMemory from = local(source, kWord, "the source of a multicast");
-  for (const NodeMemory& to : multicast(destination, kWord, num_destinations, noc, loopback)) {
+  for (const NodeMemory& to : multicast(destination, kWord, num_destinations, noc)) {
     issue_write(from, to, kWord, noc, false);
   }
 }
@@ -429,7 +417,7 @@ void NocInterface::increment(uint64_t destination, uint32_t by, uint8_t noc, boo
 void NocInterface::increment_multicast(
     uint64_t destination, uint32_t by, uint32_t num_destinations, uint8_t noc, bool posted) {
   check_issue(kWord, noc, Packets::kOne);
-  for (const NodeMemory& to : multicast(destination, kWord, num_destinations, noc, Loopback::kNo)) {
+  for (const NodeMemory& to : multicast(destination, kWord, num_destinations, noc)) {
     add(to, by);
     atomics_[noc] += !posted;
   }

@@ -20,35 +20,26 @@ class NocInterface {
 
   // Whether the kernel promises that a transfer fits into a packet.
   enum class Packets { kOne, kAny };
-  // Whether a multicast's sender is one of its receivers.
-  enum class Loopback { kNo, kYes };
 
   explicit NocInterface(KernelSite& kernel) : kernel_(kernel) {}
 
   void read(uint64_t source, uint32_t destination, uint32_t size, uint8_t noc, Packets packets);
-  void read_set_state(uint64_t source, std::optional<uint32_t> size, uint8_t noc);
-  void read_with_state(uint32_t source, uint32_t destination, std::optional<uint32_t> size, uint8_t noc);
+  void read_set_state(uint64_t source, uint32_t size, uint8_t noc);
+  void read_with_state(uint32_t source, uint32_t destination, uint8_t noc);
   void read_barrier(uint8_t noc);
 
   void write(uint32_t source, uint64_t destination, uint32_t size, uint8_t noc, bool posted, Packets packets);
   void write_set_state(uint64_t destination, uint32_t size, uint8_t noc);
   void write_with_state(uint32_t source, uint32_t destination, uint8_t noc, bool posted);
-  void write_multicast(
-      uint32_t source,
-      uint64_t destination,
-      uint32_t size,
-      uint32_t num_destinations,
-      uint8_t noc,
-      Loopback loopback,
-      Packets packets);
+  // The sender is not one of a multicast's receivers.
+  void write_multicast(uint32_t source, uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc);
   void writes_flushed(uint8_t noc);
   void posted_writes_flushed(uint8_t noc);
   void write_barrier(uint8_t noc);
 
   // Words of a semaphore, from a local one; they leave the registers of other transfers alone.
   void set_remote_semaphore(uint32_t source, uint64_t destination, uint8_t noc);
-  void set_semaphore_multicast(
-      uint32_t source, uint64_t destination, uint32_t num_destinations, uint8_t noc, Loopback loopback);
+  void set_semaphore_multicast(uint32_t source, uint64_t destination, uint32_t num_destinations, uint8_t noc);
 
   // By value: nothing of this core's L1 is read later.
   void write_word(uint64_t destination, uint32_t value, uint8_t byte_enable, uint8_t noc, bool posted);
@@ -94,7 +85,7 @@ class NocInterface {
   // Of the registers that the "with_state" transfers reuse.
   struct State {
     uint64_t address;
-    std::optional<uint32_t> size;
+    uint32_t size;
   };
 
   void check_issue(uint32_t size, uint8_t noc, Packets packets) const;
@@ -103,8 +94,7 @@ class NocInterface {
   NodeMemory on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const;
   // The firmware's zeros, where a read asks for them: no program may write there.
   std::optional<NodeMemory> zeros(uint64_t noc_address, uint32_t size) const;
-  std::vector<NodeMemory> multicast(
-      uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc, Loopback loopback) const;
+  std::vector<NodeMemory> multicast(uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc) const;
   void check_alignment(uint64_t source, uint64_t destination, uint32_t modulus, const char* what) const;
   void issue_write(const NodeMemory& source, const NodeMemory& destination, uint32_t size, uint8_t noc, bool posted);
 

@@ -82,19 +82,6 @@ void KernelContext::wait_front(uint32_t circular_buffer, uint32_t pages) {
   wait(Condition::pages_available(circular_buffer, counters(circular_buffer), pages));
 }
 
-bool KernelContext::pages_reservable_at_back(uint32_t circular_buffer, uint32_t pages) {
-  check_aborted();
-  check_pages(circular_buffer, pages);
-  return Condition::pages_free(circular_buffer, counters(circular_buffer), ring(circular_buffer).num_pages, pages)
-      .holds();
-}
-
-bool KernelContext::pages_available_at_front(uint32_t circular_buffer, uint32_t pages) {
-  check_aborted();
-  check_pages(circular_buffer, pages);
-  return Condition::pages_available(circular_buffer, counters(circular_buffer), pages).holds();
-}
-
 void KernelContext::push_back(uint32_t circular_buffer, uint32_t pages) {
   check_aborted();
   check_pages(circular_buffer, pages);

@@ -32,7 +32,6 @@ class CoreLocalMem {
 
   CoreLocalMem(AddressType address)
       : address_(static_cast<uint32_t>(address)), window_(moe::tt::runtime::emulated::this_kernel().window(address_)) {}
-  CoreLocalMem(T* pointer) : CoreLocalMem(moe::tt::runtime::emulated::this_kernel().address_of(pointer)) {}
 
   T* get_unsafe_ptr() const {
     return reinterpret_cast<T*>(&(*this)[0]);
@@ -61,45 +60,16 @@ class CoreLocalMem {
     address_ += static_cast<uint32_t>(count * static_cast<difference_type>(sizeof(T)));
     return *this;
   }
-  CoreLocalMem& operator-=(difference_type count) {
-    return *this += -count;
-  }
   CoreLocalMem& operator++() {
     return *this += 1;
-  }
-  CoreLocalMem& operator--() {
-    return *this -= 1;
-  }
-  CoreLocalMem operator++(int) {
-    CoreLocalMem before = *this;
-    ++*this;
-    return before;
-  }
-  CoreLocalMem operator--(int) {
-    CoreLocalMem before = *this;
-    --*this;
-    return before;
   }
   CoreLocalMem operator+(difference_type count) const {
     CoreLocalMem moved = *this;
     return moved += count;
   }
-  CoreLocalMem operator-(difference_type count) const {
-    CoreLocalMem moved = *this;
-    return moved -= count;
-  }
-  difference_type operator-(const CoreLocalMem& other) const {
-    return (difference_type{address_} - difference_type{other.address_}) / static_cast<difference_type>(sizeof(T));
-  }
 
-  bool operator==(const CoreLocalMem& other) const {
-    return address_ == other.address_;
-  }
-  auto operator<=>(const CoreLocalMem& other) const {
-    return address_ <=> other.address_;
-  }
-  explicit operator bool() const {
-    return address_ != 0;
+  bool operator<(const CoreLocalMem& other) const {
+    return address_ < other.address_;
   }
 
  private:

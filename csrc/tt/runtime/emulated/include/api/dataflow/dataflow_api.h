@@ -5,7 +5,6 @@
 // a rule of the chip, is in kernel_context.h and noc.h.
 
 #include <cstdint>
-#include <optional>
 
 #include "api/compile_time_args.h"
 #include "api/core_local_mem.h"
@@ -73,11 +72,6 @@ inline T get_common_arg_val(int arg_idx) {
   return __builtin_bit_cast(T, moe::tt::runtime::emulated::this_kernel().common_arg(arg_idx));
 }
 
-// On Blackhole a kernel that polls L1 must drop what it has cached of it.
-inline void invalidate_l1_cache() {
-  moe::tt::runtime::emulated::this_kernel().check_aborted();
-}
-
 // Circular buffers.
 
 inline void cb_reserve_back(int32_t operand, int32_t num_pages) {
@@ -98,16 +92,6 @@ inline void cb_pop_front(int32_t operand, int32_t num_pages) {
   moe::tt::runtime::emulated::this_kernel().pop_front(static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
-inline bool cb_pages_reservable_at_back(int32_t operand, int32_t num_pages) {
-  return moe::tt::runtime::emulated::this_kernel().pages_reservable_at_back(
-      static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
-}
-
-inline bool cb_pages_available_at_front(int32_t operand, int32_t num_pages) {
-  return moe::tt::runtime::emulated::this_kernel().pages_available_at_front(
-      static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
-}
-
 inline uint32_t get_write_ptr(uint32_t operand) {
   return moe::tt::runtime::emulated::this_kernel().write_ptr(operand);
 }
@@ -125,11 +109,6 @@ inline uint64_t get_noc_addr(uint32_t noc_x, uint32_t noc_y, uint32_t addr, uint
 
 inline uint64_t get_noc_addr(uint32_t addr, uint8_t noc = noc_index) {
   return get_noc_addr(my_x[noc], my_y[noc], addr, noc);
-}
-
-inline uint64_t get_noc_addr(
-    uint32_t id, const TensorAccessor& accessor, uint32_t offset = 0, uint8_t noc = noc_index) {
-  return accessor.get_noc_addr(id, offset, noc);
 }
 
 inline uint64_t get_noc_multicast_addr(
@@ -188,19 +167,7 @@ inline void noc_async_read_one_packet_with_state(
     uint32_t src_local_l1_addr, uint32_t dst_local_l1_addr, uint32_t vc = 0, uint8_t noc = noc_index) {
   static_assert(inc_num_issued, "reads that are not counted are not emulated");
   (void)vc;
-  moe::tt::runtime::emulated::this_kernel().noc().read_with_state(
-      src_local_l1_addr, dst_local_l1_addr, std::nullopt, noc);
-}
-
-inline void noc_async_read_set_state(uint64_t src_noc_addr, uint8_t noc = noc_index) {
-  moe::tt::runtime::emulated::this_kernel().noc().read_set_state(src_noc_addr, std::nullopt, noc);
-}
-
-template <bool inc_num_issued = true>
-inline void noc_async_read_with_state(
-    uint32_t src_local_l1_addr, uint32_t dst_local_l1_addr, uint32_t size, uint8_t noc = noc_index) {
-  static_assert(inc_num_issued, "reads that are not counted are not emulated");
-  moe::tt::runtime::emulated::this_kernel().noc().read_with_state(src_local_l1_addr, dst_local_l1_addr, size, noc);
+  moe::tt::runtime::emulated::this_kernel().noc().read_with_state(src_local_l1_addr, dst_local_l1_addr, noc);
 }
 
 inline void noc_async_read_page(
@@ -272,26 +239,6 @@ inline void noc_async_write_page(
       noc);
 }
 
-template <bool enable_noc_tracing = true>
-inline void noc_async_write_multicast_one_packet(
-    uint32_t src_local_l1_addr,
-    uint64_t dst_noc_addr_multicast,
-    uint32_t size,
-    uint32_t num_dests,
-    bool linked = false,
-    uint8_t noc = noc_index) {
-  (void)linked;
-  moe::tt::runtime::emulated::this_kernel().noc().write_multicast(
-      src_local_l1_addr,
-      dst_noc_addr_multicast,
-      size,
-      num_dests,
-      noc,
-      moe::tt::runtime::emulated::NocInterface::Loopback::kNo,
-      moe::tt::runtime::emulated::NocInterface::Packets::kOne);
-}
-
-template <uint32_t max_page_size = NOC_MAX_BURST_SIZE + 1>
 inline void noc_async_write_multicast(
     uint32_t src_local_l1_addr,
     uint64_t dst_noc_addr_multicast,
@@ -300,37 +247,10 @@ inline void noc_async_write_multicast(
     bool linked = false,
     uint8_t noc = noc_index,
     uint8_t vc = NOC_MULTICAST_WRITE_VC) {
-  (void)vc;
-  if constexpr (max_page_size <= NOC_MAX_BURST_SIZE) {
-    noc_async_write_multicast_one_packet(src_local_l1_addr, dst_noc_addr_multicast, size, num_dests, linked, noc);
-  } else {
-    moe::tt::runtime::emulated::this_kernel().noc().write_multicast(
-        src_local_l1_addr,
-        dst_noc_addr_multicast,
-        size,
-        num_dests,
-        noc,
-        moe::tt::runtime::emulated::NocInterface::Loopback::kNo,
-        moe::tt::runtime::emulated::NocInterface::Packets::kAny);
-  }
-}
-
-inline void noc_async_write_multicast_loopback_src(
-    uint32_t src_local_l1_addr,
-    uint64_t dst_noc_addr_multicast,
-    uint32_t size,
-    uint32_t num_dests,
-    bool linked = false,
-    uint8_t noc = noc_index) {
   (void)linked;
+  (void)vc;
   moe::tt::runtime::emulated::this_kernel().noc().write_multicast(
-      src_local_l1_addr,
-      dst_noc_addr_multicast,
-      size,
-      num_dests,
-      noc,
-      moe::tt::runtime::emulated::NocInterface::Loopback::kYes,
-      moe::tt::runtime::emulated::NocInterface::Packets::kAny);
+      src_local_l1_addr, dst_noc_addr_multicast, size, num_dests, noc);
 }
 
 inline void noc_async_writes_flushed(uint8_t noc = noc_index) {
@@ -408,26 +328,7 @@ inline void noc_semaphore_set_multicast(
   (void)linked;
   (void)vc;
   moe::tt::runtime::emulated::this_kernel().noc().set_semaphore_multicast(
-      src_local_l1_addr,
-      dst_noc_addr_multicast,
-      num_dests,
-      noc,
-      moe::tt::runtime::emulated::NocInterface::Loopback::kNo);
-}
-
-inline void noc_semaphore_set_multicast_loopback_src(
-    uint32_t src_local_l1_addr,
-    uint64_t dst_noc_addr_multicast,
-    uint32_t num_dests,
-    bool linked = false,
-    uint8_t noc = noc_index) {
-  (void)linked;
-  moe::tt::runtime::emulated::this_kernel().noc().set_semaphore_multicast(
-      src_local_l1_addr,
-      dst_noc_addr_multicast,
-      num_dests,
-      noc,
-      moe::tt::runtime::emulated::NocInterface::Loopback::kYes);
+      src_local_l1_addr, dst_noc_addr_multicast, num_dests, noc);
 }
 
 inline void noc_async_atomic_barrier(uint8_t noc_idx = noc_index) {

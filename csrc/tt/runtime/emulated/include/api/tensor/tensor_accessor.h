@@ -42,9 +42,6 @@ class TensorAccessor {
   uint32_t get_aligned_page_size() const {
     return page_size_;
   }
-  uint32_t get_bank_base_address() const {
-    return bank_base_address_;
-  }
 
  private:
   uint32_t bank_base_address_;
