@@ -5,6 +5,7 @@
 #include <span>
 
 #include "testing.h"
+#include "tt/runtime/emulated/chip/chip.h"
 
 namespace testing {
 
@@ -69,7 +70,7 @@ std::vector<uint32_t> to_host(Device& device, const std::shared_ptr<Buffer>& buf
 std::vector<uint32_t> accessor_args(const std::vector<std::shared_ptr<Buffer>>& buffers) {
   std::vector<uint32_t> args;
   for (const auto& buffer : buffers) {
-    args.push_back(2);  // interleaved over DRAM
+    args.push_back(emulated::kInterleavedDram);
     args.push_back(buffer->page_size());
   }
   return args;

@@ -3,8 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "api/tensor/tensor_accessor_args.h"
-
 namespace moe::tt::runtime::emulated {
 
 EmulatedDevice::EmulatedDevice(Chip chip, uint32_t index)
@@ -44,7 +42,7 @@ std::pair<uint32_t, uint32_t> EmulatedDevice::do_noc_coordinates(uint32_t core) 
 }
 
 std::vector<uint32_t> EmulatedDevice::tensor_accessor_args() const {
-  return {TensorAccessorArgs<0>::kInterleavedDram, 0};
+  return {kInterleavedDram, 0};
 }
 
 std::shared_ptr<Program> EmulatedDevice::do_build(const ProgramDescription& description) {

@@ -22,9 +22,9 @@ struct NocCoordinates {
 struct Chip {
   DeviceProperties properties;
 
-  // L1 below `l1_semaphores` belongs to the firmware, which keeps kL1ZerosSize zeros at `l1_zeros`; from there tt-metal
-  // keeps semaphores, arguments and kernels (its "kernel config" of 69 KiB), and from `properties.l1_unreserved` on a
-  // program's circular buffers.
+  // L1 below `l1_semaphores` belongs to the firmware, which keeps kL1ZerosSize zeros at `l1_zeros`. tt-metal's "kernel
+  // config" of 69 KiB follows, with semaphores, arguments and kernels. A program's circular buffers start at
+  // `properties.l1_unreserved`.
   uint32_t l1_zeros;
   uint32_t l1_semaphores;
 
@@ -46,20 +46,23 @@ struct Chip {
     return {core_columns[core % properties.grid_x], core_rows[core / properties.grid_x]};
   }
 
-  // Which worker core or DRAM bank answers at these coordinates.
+  // The worker core or the DRAM bank at these coordinates; none if something else is there.
   std::optional<uint32_t> core_at(NocCoordinates noc) const;
   std::optional<uint32_t> bank_at(NocCoordinates noc) const;
 };
 
-// What a chip's NoC and tt-metal have in common on every architecture.
+// Numbers of the NoC and of tt-metal that are the same on every architecture.
 inline constexpr uint32_t kL1ZerosSize = 512;
 inline constexpr uint32_t kDramWriteAlignment = 16;
 inline constexpr uint32_t kSemaphoreStride = 16;
+// The first compile-time argument of a TensorAccessor for a buffer that is interleaved over DRAM: tt-metal's
+// ArgConfig::IsDram, not sharded. The second one is the page size.
+inline constexpr uint32_t kInterleavedDram = 2;
 
-// As TORCH_TT_EMULATED_ARCH, TORCH_TT_EMULATED_DRAM_SIZE and TORCH_TT_GRID say.
+// The chip that TORCH_TT_EMULATED_ARCH, TORCH_TT_EMULATED_DRAM_SIZE and TORCH_TT_GRID describe.
 Chip chip_from_environment();
 
-// As TORCH_TT_EMULATED_DEVICES says.
+// The value of TORCH_TT_EMULATED_DEVICES, or 1.
 uint32_t device_count_from_environment();
 
 }  // namespace moe::tt::runtime::emulated

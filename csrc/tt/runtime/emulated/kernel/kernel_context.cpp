@@ -12,7 +12,9 @@ KernelContext::KernelContext(LaunchContext& launch, const EmulatedProgram::Kerne
       l1_(launch.worker_cores.l1(instance.core)),
       noc_coordinates_(launch.chip.noc(instance.core)),
       noc_(*this),
-      describe_([this] { return who() + noc_.describe_outstanding(); }) {}
+      wait_(*this, noc_),
+      semaphores_(*this, wait_),
+      circular_buffers_(*this, wait_) {}
 
 void KernelContext::run() {
   current_kernel = this;
@@ -21,7 +23,7 @@ void KernelContext::run() {
     noc_.check_idle();
     launch_.traffic.add(noc_.dram_traffic());
   } catch (const Aborted&) {
-    // Whose failure it was has reported it.
+    // The kernel that failed has reported it.
   } catch (const DeviceError&) {
     launch_.scheduler.abort(std::current_exception());
   } catch (const std::exception& error) {
@@ -61,16 +63,6 @@ void KernelContext::fail_access(uint32_t address, uint64_t offset, uint64_t size
     fail(str("expected an L1 address in one of the program's regions (", layout_.describe(), "), got ", address));
   }
   fail(str("expected an access inside ", describe(region), ", got ", size, " bytes at ", first));
-}
-
-uint32_t KernelContext::address_of(const volatile void* pointer) const {
-  auto offset = reinterpret_cast<uintptr_t>(pointer) - reinterpret_cast<uintptr_t>(l1_);
-  if (offset >= launch_.chip.properties.l1_size) {
-    fail(
-        "expected a pointer into the core's L1, got another one; take it from "
-        "CoreLocalMem<...>(address).get_unsafe_ptr()");
-  }
-  return static_cast<uint32_t>(offset);
 }
 
 }  // namespace moe::tt::runtime::emulated

@@ -1,6 +1,6 @@
 #pragma once
 
-// Which kernel, of which launch, on which core: what the parts of a kernel's context need to do and report their work.
+// Which kernel, of which launch, on which core. The parts of a kernel's context need it to work and to report failures.
 
 #include <cstdint>
 #include <span>
@@ -8,6 +8,7 @@
 
 #include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/chip/dram_view.h"
+#include "tt/runtime/emulated/chip/l1_layout.h"
 #include "tt/runtime/emulated/chip/worker_cores.h"
 #include "tt/runtime/emulated/execution/scheduler.h"
 #include "tt/runtime/emulated/execution/traffic.h"
@@ -45,8 +46,14 @@ class KernelSite {
   LaunchContext& launch() const {
     return launch_;
   }
+  const L1Layout& layout() const {
+    return launch_.program.layout();
+  }
   uint32_t core() const {
     return instance_.core;
+  }
+  Processor processor() const {
+    return instance_.kernel->processor;
   }
 
  protected:

@@ -1,8 +1,8 @@
 #pragma once
 
-// tt-metal's kernel API for the data-movement processors, on the host: what a kernel of ours may use, by the names and
-// with the parameters of the header of the same path that comes with TT-Metalium. What each call means, and what breaks
-// a rule of the chip, is in kernel_context.h and noc.h.
+// tt-metal's kernel API for the data-movement processors, on the host: what the kernels of this project may use. Names
+// and parameters are those of the header with the same path in TT-Metalium. The headers in emulated/kernel say what the
+// calls do and which rules of the chip they check.
 
 #include <cstdint>
 
@@ -16,7 +16,7 @@
 #define FORCE_INLINE inline __attribute__((always_inline))
 #define tt_l1_ptr
 
-// One of tt-metal's globals of a kernel: a constant there, the running kernel's here.
+// tt-metal has these as globals of each kernel. Here they depend on the kernel that runs on the thread.
 inline constexpr struct {
   operator uint8_t() const {
     return moe::tt::runtime::emulated::this_kernel().noc_index();
@@ -35,7 +35,7 @@ inline constexpr struct {
   }
 } my_y;
 
-// Zeros that the firmware keeps in every core's L1, to be read by the NoC.
+// The firmware keeps zeros in every core's L1. A kernel reads them through the NoC.
 inline constexpr struct {
   operator uint32_t() const {
     return moe::tt::runtime::emulated::this_kernel().launch().chip.l1_zeros;
@@ -44,7 +44,7 @@ inline constexpr struct {
 
 inline constexpr uint32_t MEM_ZEROS_SIZE = moe::tt::runtime::emulated::kL1ZerosSize;
 
-// Which virtual channel a transfer takes makes no difference here.
+// The virtual channel of a transfer makes no difference in emulation.
 inline constexpr uint8_t NOC_UNICAST_WRITE_VC = 1;
 inline constexpr uint8_t NOC_MULTICAST_WRITE_VC = 4;
 
@@ -75,29 +75,31 @@ inline T get_common_arg_val(int arg_idx) {
 // Circular buffers.
 
 inline void cb_reserve_back(int32_t operand, int32_t num_pages) {
-  moe::tt::runtime::emulated::this_kernel().reserve_back(
+  moe::tt::runtime::emulated::this_kernel().circular_buffers().reserve_back(
       static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline void cb_push_back(int32_t operand, int32_t num_pages) {
-  moe::tt::runtime::emulated::this_kernel().push_back(static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
+  moe::tt::runtime::emulated::this_kernel().circular_buffers().push_back(
+      static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline void cb_wait_front(int32_t operand, int32_t num_pages) {
-  moe::tt::runtime::emulated::this_kernel().wait_front(
+  moe::tt::runtime::emulated::this_kernel().circular_buffers().wait_front(
       static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline void cb_pop_front(int32_t operand, int32_t num_pages) {
-  moe::tt::runtime::emulated::this_kernel().pop_front(static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
+  moe::tt::runtime::emulated::this_kernel().circular_buffers().pop_front(
+      static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline uint32_t get_write_ptr(uint32_t operand) {
-  return moe::tt::runtime::emulated::this_kernel().write_ptr(operand);
+  return moe::tt::runtime::emulated::this_kernel().circular_buffers().write_ptr(operand);
 }
 
 inline uint32_t get_read_ptr(uint32_t operand) {
-  return moe::tt::runtime::emulated::this_kernel().read_ptr(operand);
+  return moe::tt::runtime::emulated::this_kernel().circular_buffers().read_ptr(operand);
 }
 
 // NoC addresses.
@@ -136,8 +138,8 @@ inline void noc_async_read_one_packet(
       src_noc_addr, dst_local_l1_addr, size, noc, moe::tt::runtime::emulated::NocInterface::Packets::kOne);
 }
 
-// A max_page_size that fits into a packet promises one, as on the chip; the chip's own size of a packet is not known
-// when a kernel is compiled here, so the smaller of the two architectures' decides.
+// A max_page_size of at most one packet promises a single packet, as on the chip. A kernel is compiled once for both
+// architectures here, so this is the smaller of their packet sizes.
 inline constexpr uint32_t NOC_MAX_BURST_SIZE = 8192;
 
 template <uint32_t max_page_size = NOC_MAX_BURST_SIZE + 1, bool enable_noc_tracing = true>
@@ -265,7 +267,7 @@ inline void noc_async_write_barrier(uint8_t noc = noc_index) {
   moe::tt::runtime::emulated::this_kernel().noc().write_barrier(noc);
 }
 
-// tt-metal's choice of how a word is written; a kernel here writes to L1 only.
+// tt-metal's choice of what an inline write goes to. Only L1 is emulated.
 enum class InlineWriteDst : uint8_t { DEFAULT, L1, REG };
 
 template <InlineWriteDst dst_type = InlineWriteDst::DEFAULT, bool posted = false, bool flush = true>
@@ -285,19 +287,19 @@ inline void noc_inline_dw_write(
 // Semaphores.
 
 inline uint32_t get_semaphore(uint32_t semaphore_id) {
-  return moe::tt::runtime::emulated::this_kernel().semaphore_address(semaphore_id);
+  return moe::tt::runtime::emulated::this_kernel().semaphores().address(semaphore_id);
 }
 
 inline void noc_semaphore_set(volatile tt_l1_ptr uint32_t* sem_addr, uint32_t val) {
-  moe::tt::runtime::emulated::this_kernel().semaphore_set(sem_addr, val);
+  moe::tt::runtime::emulated::this_kernel().semaphores().set(sem_addr, val);
 }
 
 inline void noc_semaphore_wait(volatile tt_l1_ptr uint32_t* sem_addr, uint32_t val) {
-  moe::tt::runtime::emulated::this_kernel().semaphore_wait(sem_addr, val);
+  moe::tt::runtime::emulated::this_kernel().semaphores().wait(sem_addr, val);
 }
 
 inline void noc_semaphore_wait_min(volatile tt_l1_ptr uint32_t* sem_addr, uint32_t val) {
-  moe::tt::runtime::emulated::this_kernel().semaphore_wait_min(sem_addr, val);
+  moe::tt::runtime::emulated::this_kernel().semaphores().wait_min(sem_addr, val);
 }
 
 template <bool posted = false>

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "api/tensor/tensor_accessor_args.h"
+#include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/chip/noc_address.h"
 #include "tt/runtime/emulated/kernel/kernel_context.h"
 #include "tt/support/str.h"
@@ -18,13 +19,13 @@ class TensorAccessor {
   template <std::size_t CTA_OFFSET>
   TensorAccessor(const TensorAccessorArgs<CTA_OFFSET>& args, std::size_t bank_base_address, uint32_t page_size)
       : bank_base_address_(static_cast<uint32_t>(bank_base_address)), page_size_(page_size) {
-    if (args.config() != args.kInterleavedDram) {
+    if (args.config() != moe::tt::runtime::emulated::kInterleavedDram) {
       moe::tt::runtime::emulated::this_kernel().fail(
           moe::tt::str(
               "expected compile-time argument ",
               CTA_OFFSET,
               " to be ",
-              args.kInterleavedDram,
+              moe::tt::runtime::emulated::kInterleavedDram,
               ", tt-metal's configuration of a tensor interleaved over DRAM, with the page size after it, got ",
               args.config()));
     }

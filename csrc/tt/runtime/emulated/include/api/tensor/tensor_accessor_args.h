@@ -5,13 +5,10 @@
 
 #include "api/compile_time_args.h"
 
-// Where in the compile-time arguments tt-metal describes a tensor: for one that is interleaved over DRAM, a word of
-// configuration and the page size. There are no others here.
+// The place of a tensor's description in the compile-time arguments. A tensor that is interleaved over DRAM, the only
+// kind that is emulated, has two: kInterleavedDram and the page size.
 template <std::size_t CTA_OFFSET>
 struct TensorAccessorArgs {
-  // tt-metal's ArgConfig::IsDram, not sharded.
-  static constexpr uint32_t kInterleavedDram = 2;
-
   static uint32_t config() {
     return get_compile_time_arg_val(CTA_OFFSET);
   }
