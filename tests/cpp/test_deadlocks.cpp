@@ -1,4 +1,4 @@
-// Kernels that wait for each other, or for nobody.
+// Kernels that wait for each other, or for something that no kernel does.
 
 #include <string>
 #include <vector>
@@ -28,7 +28,7 @@ TEST(a_deadlock_is_reported_with_who_waits_for_what) {
           "there are 0\n"
           "  kernel 'wait_front_for_nobody' on core (1, 1), riscv0 waits for 2 pages in circular buffer 0, "
           "there are 0"));
-  // Nothing of it is left.
+  // The next launch is unaffected.
   CHECK_EQ(failure_of(*device, {"p", {}, {}, {}, {kernel("nothing")}}), std::string());
 }
 

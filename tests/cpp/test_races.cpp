@@ -1,5 +1,5 @@
-// Kernels that forget to synchronise. They run only by name, under ThreadSanitizer, which must report each: then the
-// emulation hides no race of the kernels behind its own synchronisation.
+// Kernels that forget to synchronise. They run only by name, under ThreadSanitizer, which must report each of them.
+// This shows that the emulation's own synchronisation hides no race of kernels.
 
 #include <vector>
 

@@ -1,4 +1,4 @@
-// Kernels that break one rule each. Most find the addresses of two buffers in their common arguments.
+// Kernels that break one rule each. Most take the addresses of two buffers as their common arguments.
 
 #include "kernel.h"
 
@@ -184,7 +184,7 @@ TEST_KERNEL(push_across_the_end) {
   cb_push_back(0, 3);
 }
 
-// Waits for a value that nobody sets: (value).
+// Waits for a value that no kernel sets: (value).
 TEST_KERNEL(wait_for_nobody) {
   noc_semaphore_wait_min(semaphore(0), arg(0));
 }

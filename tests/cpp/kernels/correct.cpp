@@ -4,7 +4,7 @@
 
 namespace {
 
-// What every core of a ring or a star needs to know of another.
+// An address on another core, whose x and y are two of the run-time arguments.
 uint64_t address_on(uint32_t first_arg, uint32_t address) {
   return get_noc_addr(get_arg_val<uint32_t>(first_arg), get_arg_val<uint32_t>(first_arg + 1), address);
 }

@@ -1,4 +1,4 @@
-// Kernels that work by luck: ThreadSanitizer must find each.
+// Kernels that race. ThreadSanitizer must report each of them.
 
 #include "kernel.h"
 
@@ -34,8 +34,8 @@ TEST_KERNEL(read_after_wait) {
   words[1] = words[0];
 }
 
-// Two cores that have both told a third something know nothing of each other: the second one's increment does not make
-// the first one's write visible to it. (x, y of the third, x, y of the first, whether to write)
+// Two cores that both increment a third core's semaphore know nothing of each other: the second core's increment does
+// not make the first core's write visible to it. (x, y of the third, x, y of the first, whether to write)
 TEST_KERNEL(count_then_touch) {
   const uint64_t third = get_noc_addr(get_arg_val<uint32_t>(0), get_arg_val<uint32_t>(1), get_semaphore(0));
   const uint64_t first = get_noc_addr(get_arg_val<uint32_t>(2), get_arg_val<uint32_t>(3), get_write_ptr(1));

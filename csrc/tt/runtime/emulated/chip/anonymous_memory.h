@@ -5,7 +5,7 @@
 
 namespace moe::tt::runtime::emulated {
 
-// Zeroed pages of the host that cost nothing until they are touched.
+// Zeroed memory of the host. A page of it costs nothing until it is touched.
 class AnonymousMemory {
  public:
   explicit AnonymousMemory(uint64_t size);

@@ -1,6 +1,6 @@
 #pragma once
 
-// The numbers of the emulated chips, as tt-metal gives them for the real ones.
+// The numbers of the emulated chips. They are those that tt-metal reports for the real ones.
 
 #include <cstdint>
 #include <optional>

@@ -10,7 +10,7 @@ namespace moe::tt::runtime::emulated {
 
 namespace {
 
-// How much of a new buffer is poisoned in each bank: enough to find what relies on zeros, at no cost worth a thought.
+// Bytes of a new buffer that are poisoned in each bank: enough to find kernels that rely on zeros, at little cost.
 constexpr uint64_t kPoisoned = 16 * 1024;
 
 }  // namespace
@@ -20,7 +20,7 @@ Dram::Dram(const Chip& chip)
       alignment_(chip.properties.dram_alignment),
       bank_size_(chip.bank_size()),
       memory_(std::make_unique<AnonymousMemory>(chip.properties.dram_size)),
-      // Address 0 is no buffer's, so that it can stand for "none".
+      // No buffer has address 0, which can stand for "none".
       free_list_(alignment_, bank_size_) {}
 
 std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
@@ -47,7 +47,7 @@ std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
 
 void Dram::free(const DramBuffer& buffer) {
   if (!process_.is_current()) {
-    return;  // a thread that is not here may hold the mutex
+    return;  // after a fork: a thread of the parent may hold the mutex
   }
   std::scoped_lock lock(mutex_);
   free_list_.free(buffer.address(), buffer.bank_bytes());

@@ -17,7 +17,7 @@ namespace moe::tt::runtime::emulated {
 
 class DramBuffer;
 
-// The banks of a device. Buffers take the same range of addresses in every bank.
+// The DRAM banks of a device. A buffer has the same range of addresses in every bank.
 class Dram : public std::enable_shared_from_this<Dram> {
  public:
   explicit Dram(const Chip& chip);
@@ -28,7 +28,7 @@ class Dram : public std::enable_shared_from_this<Dram> {
     return memory_->data() + bank * bank_size_ + address;
   }
 
-  // Bytes of a buffer as the host sees it, one run over all banks.
+  // Copy bytes of a buffer to and from the host, which sees its pages in order.
   void write(const DramBuffer& buffer, uint64_t offset, std::span<const std::byte> source) const;
   void read(const DramBuffer& buffer, uint64_t offset, std::span<std::byte> destination) const;
 
@@ -36,7 +36,7 @@ class Dram : public std::enable_shared_from_this<Dram> {
     return banks_;
   }
 
-  // Gives the memory back; buffers that are left keep their addresses, but nothing stands there.
+  // Returns the memory to the host. Buffers that still exist keep their addresses but may no longer be accessed.
   void close();
 
  private:
@@ -77,7 +77,7 @@ class DramBuffer : public Buffer {
   uint64_t num_pages() const {
     return size_ / page_size_;
   }
-  // What it takes in every bank, also where a bank has a page less than the others.
+  // The bytes that it occupies in every bank, also in one that has a page less than the others.
   uint64_t bank_bytes() const {
     return (num_pages() + dram_->banks() - 1) / dram_->banks() * page_size_;
   }

@@ -11,12 +11,12 @@
 
 namespace moe::tt::runtime::emulated {
 
-// The buffers that a launch may touch.
+// The DRAM buffers that a launch may touch.
 class DramView {
  public:
   DramView(const Dram& dram, std::span<const std::shared_ptr<DramBuffer>> buffers);
 
-  // The bytes at an address of a bank; throws DeviceError where they are not all in one page of one buffer.
+  // The memory of `size` bytes at an address of a bank. Throws DeviceError unless all are in one page of one buffer.
   std::byte* at(uint32_t bank, uint64_t address, uint64_t size) const;
 
  private:

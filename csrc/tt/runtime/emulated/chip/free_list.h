@@ -6,7 +6,7 @@
 
 namespace moe::tt::runtime::emulated {
 
-// Hands out ranges of addresses, the lowest that fit first.
+// Allocates ranges of addresses. Each takes the lowest place where it fits.
 class FreeList {
  public:
   FreeList(uint64_t first, uint64_t end);

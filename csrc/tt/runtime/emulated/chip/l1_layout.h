@@ -10,7 +10,7 @@
 
 namespace moe::tt::runtime::emulated {
 
-// What a program keeps in L1, at the same addresses on each of its cores.
+// The regions of a program in L1. They have the same addresses on each of its cores.
 class L1Layout {
  public:
   // A semaphore, or all pages of a circular buffer.
@@ -34,7 +34,7 @@ class L1Layout {
     }
   };
 
-  // What fits, as Device::build checked.
+  // Device::build has checked that the program fits.
   L1Layout(const Chip& chip, const ProgramDescription& description);
 
   uint32_t num_semaphores() const {
@@ -50,7 +50,7 @@ class L1Layout {
     return circular_buffers_;
   }
 
-  // The region in which an address stands; an empty one where it stands in none.
+  // The region that contains an address, or an empty one.
   const Region& at(uint32_t address) const {
     uint32_t place = (address - first_) / kL1Alignment;
     return address >= first_ && place < region_of_.size() ? regions_[region_of_[place]] : regions_.back();

@@ -1,7 +1,7 @@
 #pragma once
 
-// A NoC address as on the chips: 36 bits of a node's memory, then coordinates of 6 bits each. A multicast has two
-// nodes, the end of the rectangle where a unicast has its node.
+// NoC addresses have the chips' format: 36 bits of address in a node's memory, then x and y of 6 bits each. A multicast
+// address has two nodes. The end of its rectangle stands where a unicast address has its node.
 
 #include <cstdint>
 
@@ -29,7 +29,7 @@ constexpr NocCoordinates noc_node(uint64_t noc_address) {
 }
 
 constexpr NocCoordinates noc_multicast_start(uint64_t noc_address) {
-  // The coordinates only: shifted, they stand where a node's do.
+  // After the shift the start's coordinates stand where a node's do.
   return noc_node(noc_address >> (2 * kNocCoordinateBits));
 }
 

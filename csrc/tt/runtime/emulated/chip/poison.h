@@ -6,7 +6,7 @@
 
 namespace moe::tt::runtime::emulated {
 
-// What stands where nothing was written yet: no id, no count and no address that makes sense.
+// Fills memory that was not written yet. As an id, a count or an address it makes no sense, so reading it shows.
 inline constexpr uint8_t kPoison = 0xA5;
 
 inline void poison(std::byte* memory, uint64_t size) {

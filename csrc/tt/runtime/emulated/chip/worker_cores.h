@@ -11,13 +11,13 @@
 
 namespace moe::tt::runtime::emulated {
 
-// How many pages the producer of a circular buffer has pushed and its consumer has popped since the launch began.
+// The numbers of pages that were pushed to a circular buffer and popped from it since the launch began.
 struct CircularBufferCounters {
   std::atomic<uint32_t> received = 0;
   std::atomic<uint32_t> acked = 0;
 };
 
-// What the worker cores of a device keep from launch to launch.
+// The L1 and the circular buffers' counters of all worker cores of a device.
 class WorkerCores {
  public:
   explicit WorkerCores(const Chip& chip)

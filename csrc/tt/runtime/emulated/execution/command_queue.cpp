@@ -28,7 +28,7 @@ void CommandQueue::run(const Command& command) {
   if (commands_.empty() && !busy_) {
     execute(lock, [&] { command(); });
   } else {
-    // Commands of other threads may follow; this one is not to wait for them.
+    // Other threads may enqueue more commands. This call does not wait for those.
     uint64_t ticket = ended_ + busy_ + commands_.size();
     commands_.push_back([&] { command(); });
     changed_.notify_all();

@@ -10,26 +10,25 @@
 
 namespace moe::tt::runtime::emulated {
 
-// Runs commands one after another, in the order in which they were given, on a thread of its own.
+// Runs commands one at a time, in the order in which they were enqueued, on its own thread.
 class CommandQueue {
  public:
   using Command = std::function<void()>;
 
   CommandQueue();
-  // Runs what is left.
+  // Runs the commands that are left.
   ~CommandQueue();
 
-  // Returns at once. What the command throws is kept for the next wait() or run().
+  // Returns at once. The next wait() or run() throws the command's failure.
   void enqueue(Command command);
 
-  // Runs a command after everything enqueued before, on this thread if nothing is, and waits for it.
+  // Runs a command after all earlier ones and waits for it. It runs on the calling thread if the queue is empty.
   void run(const Command& command);
 
-  // As run(), but a failure is left for others to find.
-  // Returns false, with the command not run, where it would have had to wait.
+  // Runs the command if the queue is empty, and returns whether it did. The next wait() or run() throws its failure.
   bool try_run(const Command& command);
 
-  // Waits for everything enqueued and throws the first failure since the last time one was thrown.
+  // Waits for all commands. Throws the first failure since the last one that was thrown.
   void wait();
 
  private:

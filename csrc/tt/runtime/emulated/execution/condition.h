@@ -9,7 +9,7 @@
 
 namespace moe::tt::runtime::emulated {
 
-// What a kernel waits for.
+// The condition that a kernel waits for.
 class Condition {
  public:
   static Condition semaphore_equal(uint32_t id, uint32_t* word, uint32_t value) {
@@ -35,7 +35,7 @@ class Condition {
     return condition;
   }
 
-  // The value waited for as it is now; what was written before it was set is visible after this.
+  // The present value. It is read with acquire: what its writer wrote before is visible after this.
   uint32_t now() const {
     switch (kind_) {
       case Kind::kSemaphoreEqual:

@@ -13,16 +13,16 @@ namespace moe::tt::runtime::emulated {
 
 namespace {
 
-// How long a kernel that neither waits nor ends may keep others from starting.
+// How long kernels that neither wait nor end may keep others from starting.
 constexpr std::chrono::milliseconds kPatience(20);
 
-// A report of more waiting kernels than this would hide what matters.
+// A longer list of waiting kernels would be hard to read.
 constexpr uint32_t kReportedWaiters = 16;
 
 }  // namespace
 
 void Scheduler::run(uint32_t count, uint32_t cores, const Body& body) {
-  // Before the first kernel runs: none could be stopped where a later one finds no thread.
+  // Threads are created before the first kernel runs. If the system has too few, no kernel has to be stopped.
   threads_.reserve(count);
   std::unique_lock lock(mutex_);
   body_ = &body;
@@ -58,7 +58,7 @@ void Scheduler::run(uint32_t count, uint32_t cores, const Body& body) {
 }
 
 void Scheduler::start_thread() {
-  // As many threads as kernels are enough: those that are not in a kernel take the next.
+  // A thread takes one kernel after another, so as many threads as kernels are enough.
   if (num_threads_ < count_) {
     threads_.run(num_threads_++, work_);
   }
@@ -78,7 +78,7 @@ void Scheduler::work() {
       break;
     }
   }
-  // The one edge that ThreadSanitizer is to see: what kernels did comes before what follows the launch.
+  // The only order that ThreadSanitizer may see: kernels come before what follows the launch.
   ended_.fetch_add(1, std::memory_order_release);
   OutOfSanitizersSight unseen;
   std::scoped_lock lock(mutex_);
@@ -111,7 +111,7 @@ void Scheduler::wait(
     Core& at = *cores_[core];
     Waiter& waiter = at.waiters[slot];
     std::unique_lock lock(mutex_);
-    // Either this is seen by who makes the condition hold, or what they did is seen here.
+    // Either the signalling kernel sees this increment, or this thread sees that the condition holds.
     at.num_waiting.fetch_add(1, std::memory_order_acq_rel);
     if (!aborted() && !condition.holds()) {
       waiter.condition = &condition;
@@ -155,8 +155,8 @@ bool Scheduler::wake_if_holds(Waiter& waiter) {
 }
 
 void Scheduler::look_for_deadlock() {
-  // While a kernel runs or is about to start, it may yet do what the others wait for. A kernel that has done it but not
-  // yet called signal() runs too.
+  // A kernel that runs or is about to start may still do what the others wait for. A kernel that has done so and not
+  // yet called signal() counts as running.
   if (running_ > 0 || waiting_ == 0 || (next_ < count_ && !aborted())) {
     return;
   }

@@ -16,34 +16,34 @@
 
 namespace moe::tt::runtime::emulated {
 
-// Unwinds a kernel of a launch that has failed elsewhere.
+// Thrown in a kernel to unwind it when another kernel of the launch has failed.
 struct Aborted {};
 
-// Runs the kernels of one launch at a time, all of them concurrently, and knows who waits for what.
+// Runs the kernels of one launch at a time, all of them concurrently, and knows which kernel waits for what.
 //
-// Kernels that run are kept to about the number of processors: another one starts when one waits or ends, so that what
-// never waits costs no switch of threads. One that polls does not hold up others, for after a while all are started.
-// Under ThreadSanitizer each starts at once on a thread of its own, for what ran earlier on a thread can race with
-// nothing that runs there later.
+// About as many kernels run as the host has processors. Another one starts when one waits or ends, so kernels that
+// never wait cost no switch of threads. A kernel that polls does not hold up the others, because all of them start
+// after a while. Under ThreadSanitizer each kernel starts at once on its own thread, because ThreadSanitizer finds no
+// race between two kernels that ran on the same thread.
 class Scheduler {
  public:
   static constexpr uint32_t kKernelsPerCore = 2;
 
   using Body = std::function<void(uint32_t kernel)>;
 
-  // Runs body(0) to body(count - 1); throws what abort() was first given, if it was. `cores` is how many cores the
-  // kernels may stand on.
+  // Runs body(0) to body(count - 1). Throws the first failure that abort() was given. The kernels' cores are below
+  // `cores`.
   void run(uint32_t count, uint32_t cores, const Body& body);
 
-  // The rest is called by the kernels that run.
+  // Kernels call the functions that follow.
 
-  // Waits, in `slot` of a core, until the condition holds. Throws Aborted. `who` is asked only for a report.
+  // Waits, in `slot` of a core, until the condition holds. Throws Aborted. `who` is called only for a report.
   void wait(uint32_t core, uint32_t slot, const Condition& condition, const std::function<std::string()>& who);
 
-  // Something that a kernel of this core may wait for has changed.
+  // Tells the waiting kernels of a core that a semaphore or a circular buffer there has changed.
   void signal(uint32_t core);
 
-  // Ends the launch: each kernel unwinds when it next calls the scheduler or looks at aborted().
+  // Ends the launch. Each kernel unwinds when it next calls the scheduler or checks aborted().
   void abort(std::exception_ptr failure);
 
   bool aborted() const {
@@ -52,7 +52,7 @@ class Scheduler {
 
  private:
   struct Waiter {
-    const Condition* condition = nullptr;  // none where no kernel waits
+    const Condition* condition = nullptr;  // nullptr while no kernel waits
     const std::function<std::string()>* who = nullptr;
     std::condition_variable woken;
   };
@@ -73,16 +73,16 @@ class Scheduler {
   const ThreadPool::Work work_ = [this] { work(); };
 
   std::atomic<bool> aborted_ = false;
-  std::atomic<uint32_t> ended_ = 0;  // threads that have nothing more to do in this launch
+  std::atomic<uint32_t> ended_ = 0;  // threads that are done with this launch
 
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // guards the members that follow
   std::condition_variable all_ended_;
   const Body* body_ = nullptr;
   uint32_t count_ = 0;    // kernels of this launch
-  uint32_t next_ = 0;     // the first that was not started
-  uint32_t running_ = 0;  // started, neither ended nor waiting
+  uint32_t next_ = 0;     // the first kernel that was not started
+  uint32_t running_ = 0;  // kernels that have started and neither ended nor wait
   uint32_t waiting_ = 0;
-  uint32_t num_threads_ = 0;  // that work for this launch
+  uint32_t num_threads_ = 0;  // threads that work for this launch
   uint32_t num_cores_ = 0;
   std::exception_ptr failure_;
   std::vector<std::unique_ptr<Core>> cores_;

@@ -10,7 +10,7 @@
 
 namespace moe::tt::runtime::emulated {
 
-// Threads that stay, numbered from 0.
+// Threads that live as long as the pool, numbered from 0.
 class ThreadPool {
  public:
   using Work = std::function<void()>;
@@ -21,10 +21,10 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  // Creates threads until there are so many. Throws where the system has no more, and keeps those it gave.
+  // Creates threads until there are `count`. Throws DeviceError if the system has too few, and keeps those created.
   void reserve(uint32_t count);
 
-  // Lets an idle thread do something. The work must not throw. Calls must not overlap.
+  // Runs work on an idle thread. The work must not throw. Calls must not overlap.
   void run(uint32_t thread, const Work& work);
 
  private:

@@ -6,7 +6,7 @@
 
 namespace moe::tt::runtime::emulated {
 
-// Adds up what kernels move, from any thread.
+// Adds up the bytes that kernels move to and from DRAM. Any thread may call it.
 class TrafficCounter {
  public:
   void add(const DramTraffic& traffic) {

@@ -1,8 +1,8 @@
 #pragma once
 
-// ThreadSanitizer finds the races of kernels by the synchronisation that it sees. What the emulation does to run
-// kernels (a mutex of the scheduler, say) orders them too, but nothing on a chip does: it must stay out of sight, or a
-// kernel that forgets to synchronise would go unnoticed.
+// ThreadSanitizer finds races of kernels by the synchronisation that it sees. The emulation's own synchronisation, such
+// as the scheduler's mutex, orders kernels too, but a chip has nothing like it. It must be hidden from ThreadSanitizer,
+// or a kernel that forgets to synchronise would go unnoticed.
 
 #if defined(__SANITIZE_THREAD__)
 #define MOE_TT_THREAD_SANITIZER 1

@@ -16,7 +16,7 @@
 
 namespace moe::tt::runtime::emulated {
 
-// What the kernels of a launch share.
+// The objects that all kernels of a launch share.
 struct LaunchContext {
   const Chip& chip;
   const EmulatedProgram& program;
@@ -32,11 +32,11 @@ class KernelSite {
   KernelSite(LaunchContext& launch, const EmulatedProgram::KernelInstance& instance)
       : launch_(launch), instance_(instance) {}
 
-  // Throws DeviceError with the kernel's name, core and processor before the rule that it broke.
+  // Throws DeviceError. Its text is the kernel's name, core and processor, then the rule that the kernel broke.
   [[noreturn]] void fail(const std::string& rule) const;
   std::string who() const;
 
-  // Unwinds the kernel if the launch has failed elsewhere.
+  // Throws Aborted if another kernel of the launch has failed.
   void check_aborted() const {
     if (launch_.scheduler.aborted()) {
       throw Aborted();

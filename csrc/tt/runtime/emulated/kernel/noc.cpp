@@ -133,7 +133,7 @@ std::vector<NocInterface::NodeMemory> NocInterface::multicast(
   NocCoordinates start = noc_multicast_start(destination);
   NocCoordinates end = noc_node(destination);
   if (noc == 1) {
-    std::swap(start, end);  // that NoC runs the other way
+    std::swap(start, end);  // NoC 1 runs in the opposite direction
   }
   if (start.x > end.x || start.y > end.y) {
     kernel_.fail(
@@ -194,7 +194,7 @@ void NocInterface::add(const NodeMemory& destination, uint32_t by) {
   if (!destination.is_semaphore) {
     kernel_.fail(str("expected the address of a semaphore, got ", destination.address));
   }
-  // Only release: on the chip an increment tells the one who makes it nothing about the others.
+  // Only release: on the chip a core learns nothing about other cores by incrementing.
   semaphore(destination.memory).fetch_add(by, std::memory_order_release);
   kernel_.launch().scheduler.signal(*destination.core);
 }
@@ -218,7 +218,7 @@ void NocInterface::read(uint64_t source, uint32_t destination, uint32_t size, ui
   }
   poison(to.memory, size);
   reads_.push_back({from, to.memory, size, noc});
-  read_state_[noc].reset();  // it stood in the same registers
+  read_state_[noc].reset();  // a read uses the same registers
 }
 
 void NocInterface::read_set_state(uint64_t source, uint32_t size, uint8_t noc) {
@@ -363,7 +363,7 @@ void NocInterface::posted_writes_flushed(uint8_t noc) {
   check_issue(1, noc, Packets::kAny);
   for (Write& write : writes_) {
     if (write.noc == noc && write.posted) {
-      deliver(write);  // nothing would tell when it arrives
+      deliver(write);  // nothing tells the kernel when a posted write arrives
     }
   }
   forget_arrived(noc, true);

@@ -12,8 +12,8 @@ namespace moe::tt::runtime::emulated {
 
 class KernelSite;
 
-// The two NoCs as one kernel uses them. A transfer is checked when it is issued, and happens as late as the chip
-// allows: a read's data arrives at the barrier, a write takes its source when it is flushed and arrives at the barrier.
+// The two NoCs as one kernel uses them. A transfer is checked when it is issued and happens as late as the chip allows:
+// the data of a read arrives at the barrier; a write takes its source when it is flushed and arrives at the barrier.
 class NocInterface {
  public:
   static constexpr uint8_t kNumNocs = 2;
@@ -37,33 +37,33 @@ class NocInterface {
   void posted_writes_flushed(uint8_t noc);
   void write_barrier(uint8_t noc);
 
-  // Words of a semaphore, from a local one; they leave the registers of other transfers alone.
+  // Write a local semaphore's value to others. They leave the state of other transfers alone.
   void set_remote_semaphore(uint32_t source, uint64_t destination, uint8_t noc);
   void set_semaphore_multicast(uint32_t source, uint64_t destination, uint32_t num_destinations, uint8_t noc);
 
-  // By value: nothing of this core's L1 is read later.
+  // Write by value: they read nothing of this core's L1 later.
   void write_word(uint64_t destination, uint32_t value, uint8_t byte_enable, uint8_t noc, bool posted);
   void increment(uint64_t destination, uint32_t by, uint8_t noc, bool posted);
   void increment_multicast(uint64_t destination, uint32_t by, uint32_t num_destinations, uint8_t noc, bool posted);
   void atomic_barrier(uint8_t noc);
 
-  // What was flushed arrives.
+  // Delivers the writes that were flushed.
   void deliver_sent();
 
   const DramTraffic& dram_traffic() const {
     return dram_traffic_;
   }
 
-  // Throws where transfers are outstanding.
+  // Throws DeviceError if transfers are outstanding.
   void check_idle() const;
-  // " (with ...)" or nothing.
+  // " (with N write(s) that were not flushed)", or an empty string.
   std::string describe_outstanding() const;
 
  private:
   // Memory somewhere on the chip.
   struct NodeMemory {
     std::byte* memory;
-    std::optional<uint32_t> core;  // none in DRAM
+    std::optional<uint32_t> core;  // std::nullopt in DRAM
     uint64_t address;
     bool is_semaphore;
   };
@@ -82,7 +82,7 @@ class NocInterface {
     enum { kIssued, kSent, kArrived } progress = kIssued;
     size_t sent = 0;  // where in sent_ the bytes are, from kSent on
   };
-  // Of the registers that the "with_state" transfers reuse.
+  // The registers that "with_state" transfers reuse.
   struct State {
     uint64_t address;
     uint32_t size;
@@ -92,7 +92,7 @@ class NocInterface {
   NodeMemory local(uint32_t address, uint32_t size, const char* what) const;
   NodeMemory remote(uint64_t noc_address, uint32_t size, const char* what) const;
   NodeMemory on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const;
-  // The firmware's zeros, where a read asks for them: no program may write there.
+  // The firmware's zeros if a read asks for them. No transfer may write there.
   std::optional<NodeMemory> zeros(uint64_t noc_address, uint32_t size) const;
   std::vector<NodeMemory> multicast(uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc) const;
   void check_alignment(uint64_t source, uint64_t destination, uint32_t modulus, const char* what) const;

@@ -12,8 +12,8 @@ namespace moe::tt::runtime::emulated {
 
 namespace {
 
-// How much of each circular buffer is poisoned before a launch: enough to find what relies on zeros or on what the
-// last launch left.
+// Bytes of each circular buffer that are poisoned before a launch: enough to find kernels that rely on zeros or on what
+// the last launch left.
 constexpr uint32_t kPoisoned = 2048;
 
 }  // namespace

@@ -19,7 +19,7 @@ class ProgramRunner {
   ProgramRunner(const Chip& chip, const Dram& dram, TrafficCounter& traffic)
       : chip_(chip), dram_(dram), traffic_(traffic), worker_cores_(chip) {}
 
-  // Returns when every kernel has ended; throws the first failure.
+  // Returns when every kernel has ended. Throws the first failure.
   void run(
       const EmulatedProgram& program,
       std::span<const uint32_t> common_args,

@@ -1,7 +1,7 @@
 #pragma once
 
-// On the chip compile-time arguments are constants. Here one compiled kernel serves every program, and they are looked
-// up: a kernel may use them as values, not in constant expressions.
+// On the chip compile-time arguments are constants. Here one compiled kernel serves every program and looks them up, so
+// a kernel may use them as values but not in constant expressions.
 
 #include <cstdint>
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// tt-metal's CoreLocalMem on the host: a pointer into the L1 of the core that runs the kernel. L1 addresses are
-// numbers, the same on every core; this is where they become host memory, and where an access outside the program's
-// regions is found.
+// tt-metal's CoreLocalMem on the host: a pointer into the L1 of the core that runs the kernel. An L1 address is a
+// number that is the same on every core. This class turns it into host memory and finds accesses outside the program's
+// regions. It has the operators that kernels use.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,14 +12,14 @@
 
 namespace moe::tt::runtime::emulated {
 
-// The bytes of L1 have no type of their own: kernels look at the same ones as words, halves and bytes.
+// The bytes of L1 have no type of their own. Kernels access the same bytes as words, halves and bytes.
 template <typename T, bool kIsClass = std::is_class_v<T>>
 struct L1Element {
   using type [[gnu::may_alias]] = T;
 };
 template <typename T>
 struct L1Element<T, true> {
-  using type = T;  // a class takes no attribute after its definition; those of kernels have it
+  using type = T;  // a class takes no attribute after its definition; kernels' classes have it in theirs
 };
 
 }  // namespace moe::tt::runtime::emulated
