@@ -51,6 +51,19 @@ void check_runtime_args(uint64_t own, uint64_t common) {
   }
 }
 
+void check_num_common_args(Program& program, uint64_t count) {
+  const uint64_t expected = program.fix_num_common_args(count);
+  if (count != expected) {
+    throw DeviceError(
+        str("program '",
+            program.name(),
+            "': expected ",
+            expected,
+            " common run-time arguments, as at its first launch, got ",
+            count));
+  }
+}
+
 void check_semaphores(const std::vector<uint32_t>& semaphores) {
   if (semaphores.size() > kNumSemaphores) {
     throw DeviceError(str("expected at most ", kNumSemaphores, " semaphores, got ", semaphores.size()));
@@ -197,6 +210,8 @@ void Device::launch(
   for (const auto& buffer : buffers) {
     check_owned(buffer.get(), "buffer");
   }
+  // Last, for a launch that is refused fixes nothing.
+  check_num_common_args(*program, common_args.size());
   do_launch(program, common_args, buffers);
   ++num_launches_;
 }

@@ -128,10 +128,18 @@ class Program {
   uint64_t max_runtime_args() const {
     return max_runtime_args_;
   }
+  // Of the first launch, which sets it with its own; TT-Metalium reserves the place of so many.
+  uint64_t fix_num_common_args(uint64_t count) {
+    uint64_t fixed = kNotLaunched;
+    return num_common_args_.compare_exchange_strong(fixed, count) ? count : fixed;
+  }
 
  private:
+  static constexpr uint64_t kNotLaunched = ~uint64_t{0};
+
   std::string name_;
   uint64_t max_runtime_args_ = 0;
+  std::atomic<uint64_t> num_common_args_ = kNotLaunched;
 };
 
 // A device with one in-order queue. Calls may come from any thread. Buffers and programs may outlive the device: after
@@ -166,8 +174,9 @@ class Device {
   // Throws DeviceError if the description breaks a limit of the chip or a kernel does not compile.
   std::shared_ptr<Program> build(const ProgramDescription& description);
 
-  // Enqueues a launch and returns. `common_args` is what get_common_arg_val reads, the same for every kernel; the
-  // buffers stay alive until the launch has ended.
+  // Enqueues a launch and returns. `common_args` is what get_common_arg_val reads, the same for every kernel;
+  // every launch of a program has as many as its first one. The memory of the buffers holds what the launch reads and
+  // writes until it has ended, also when the caller gives them up before.
   void launch(
       const std::shared_ptr<Program>& program,
       std::span<const uint32_t> common_args,

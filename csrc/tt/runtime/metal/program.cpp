@@ -129,31 +129,19 @@ void MetalProgram::launch(MeshDevice& device, std::span<const uint32_t> common_a
 }
 
 void MetalProgram::set_common_args(std::span<const uint32_t> common_args) {
-  const metalium::Program& program = workload_->get_programs().begin()->second;
-  if (!num_common_args_) {
-    // TT-Metalium takes them once; after that they are changed where they are, and their number stays.
-    if (!common_args.empty()) {
-      for (const auto kernel : kernels_) {
-        metalium::SetCommonRuntimeArgs(program, kernel, {common_args.data(), common_args.size()});
-      }
-    }
-    num_common_args_ = common_args.size();
+  if (common_args.empty()) {
     return;
   }
-  if (common_args.size() != *num_common_args_) {
-    throw DeviceError(
-        str("program '",
-            name(),
-            "': expected ",
-            *num_common_args_,
-            " common run-time arguments, as at its first launch, got ",
-            common_args.size()));
-  }
+  const metalium::Program& program = workload_->get_programs().begin()->second;
   for (const auto kernel : kernels_) {
-    if (!common_args.empty()) {
+    if (has_common_args_) {
+      // TT-Metalium takes them once; after that they are changed where they are.
       std::ranges::copy(common_args, metalium::GetCommonRuntimeArgs(program, kernel).data());
+    } else {
+      metalium::SetCommonRuntimeArgs(program, kernel, {common_args.data(), common_args.size()});
     }
   }
+  has_common_args_ = true;
 }
 
 }  // namespace moe::tt::runtime::metal

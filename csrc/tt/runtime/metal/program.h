@@ -1,9 +1,7 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,7 +45,7 @@ class MetalProgram final : public Program, public Resident {
 
   std::unique_ptr<metalium::distributed::MeshWorkload> workload_;
   std::vector<metalium::KernelHandle> kernels_;
-  std::optional<size_t> num_common_args_;  // since the first launch
+  bool has_common_args_ = false;  // since the first launch
 };
 
 }  // namespace moe::tt::runtime::metal
