@@ -61,8 +61,9 @@ TEST(a_semaphore_joins_two_cores) {
       {kernel("send_page", {x, y, 100, page_size}), receive}};
   const auto program = device->build(description);
   // Every launch begins with the semaphores' initial values.
+  const std::vector<uint32_t> zeros(page_size / 4);
   for (uint32_t i = 0; i < 2; ++i) {
-    device->write(target, 0, std::as_bytes(std::span(std::vector<uint32_t>(page_size / 4))));
+    device->write(target, 0, std::as_bytes(std::span(zeros)));
     device->launch(program, std::vector<uint32_t>{target->address(), page_size}, std::vector{target});
     CHECK(to_host(*device, target) == iota(page_size / 4, 100));
   }
