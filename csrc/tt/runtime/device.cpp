@@ -51,19 +51,6 @@ void check_runtime_args(uint64_t own, uint64_t common) {
   }
 }
 
-void check_num_common_args(Program& program, uint64_t count) {
-  const uint64_t expected = program.fix_num_common_args(count);
-  if (count != expected) {
-    throw DeviceError(
-        str("program '",
-            program.name(),
-            "': expected ",
-            expected,
-            " common run-time arguments, as at its first launch, got ",
-            count));
-  }
-}
-
 void check_semaphores(const std::vector<uint32_t>& semaphores) {
   if (semaphores.size() > kNumSemaphores) {
     throw DeviceError(str("expected at most ", kNumSemaphores, " semaphores, got ", semaphores.size()));
@@ -233,6 +220,19 @@ void Device::check_owned(const Owned* owned, const char* what) const {
   if (owned == nullptr || owned->owner() != owner()) {
     throw DeviceError(
         str("expected a ", what, " of ", properties().runtime, " device ", index_, ", got one of another device"));
+  }
+}
+
+void Device::check_num_common_args(Program& program, uint64_t count) {
+  uint64_t expected = Program::kNotLaunched;
+  if (!program.num_common_args_.compare_exchange_strong(expected, count) && count != expected) {
+    throw DeviceError(
+        str("program '",
+            program.name(),
+            "': expected ",
+            expected,
+            " common run-time arguments, as at its first launch, got ",
+            count));
   }
 }
 
