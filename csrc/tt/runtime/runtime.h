@@ -73,7 +73,7 @@ class Buffer {
 
 // The bytes of a buffer from an offset on.
 struct BufferSpan {
-  std::shared_ptr<Buffer> buffer;  // null where there are no bytes
+  std::shared_ptr<Buffer> buffer;  // null if there are no bytes
   uint64_t offset = 0;
 };
 
@@ -264,7 +264,7 @@ class Runtime {
 };
 
 // In this process, on the host. Takes its chip from TORCH_TT_EMULATED_ARCH (wormhole_b0, blackhole) and its number of
-// devices from TORCH_TT_EMULATED_DEVICES; throws DeviceError where one of them makes no sense.
+// devices from TORCH_TT_EMULATED_DEVICES; throws DeviceError if one of them is not valid.
 std::unique_ptr<Runtime> make_emulated_runtime();
 
 }  // namespace moe::tt::runtime
