@@ -117,7 +117,7 @@ def prefix() -> Path:
 def test_a_chip_that_another_process_uses(prefix, tmp_path):
     """On hardware TT-Metalium would wait for that process to end."""
     program = tmp_path / "in_use"
-    sources = [CHECKOUT / "tests/support/in_use.cpp", CHECKOUT / "csrc/tt/runtime/metal/in_use.cpp"]
+    sources = [CHECKOUT / "tests/support/in_use.cpp", CHECKOUT / "csrc/tt/runtime/metal/chip_lock.cpp"]
     flags = ["-std=c++20", "-DFMT_HEADER_ONLY", f"-I{CHECKOUT / 'csrc'}", "-isystem", str(prefix / "include")]
     link = [f"-L{prefix / 'lib'}", f"-Wl,-rpath,{prefix / 'lib'}", "-ltt-umd", "-Wl,--allow-shlib-undefined"]
     subprocess.run(["g++", *flags, *sources, *link, "-o", program], check=True)

@@ -197,6 +197,8 @@ void Device::launch(
   for (const auto& buffer : buffers) {
     check_owned(buffer.get(), "buffer");
   }
+  // Last, for a launch that is refused fixes nothing.
+  check_num_common_args(*program, common_args.size());
   do_launch(program, common_args, buffers);
   ++num_launches_;
 }
@@ -218,6 +220,19 @@ void Device::check_owned(const Owned* owned, const char* what) const {
   if (owned == nullptr || owned->owner() != owner()) {
     throw DeviceError(
         str("expected a ", what, " of ", properties().runtime, " device ", index_, ", got one of another device"));
+  }
+}
+
+void Device::check_num_common_args(Program& program, uint64_t count) {
+  uint64_t expected = Program::kNotLaunched;
+  if (!program.num_common_args_.compare_exchange_strong(expected, count) && count != expected) {
+    throw DeviceError(
+        str("program '",
+            program.name(),
+            "': expected ",
+            expected,
+            " common run-time arguments, as at its first launch, got ",
+            count));
   }
 }
 

@@ -10,9 +10,9 @@
 
 namespace moe::tt::runtime {
 
-// Leaves a device those of its cores that TORCH_TT_GRID says, such as "8x4": so many columns and rows from core 0 on.
-// Others may use the rest, and a measurement sees what cores are worth. Throws DeviceError where it makes no sense.
-inline void limit_grid(DeviceProperties& properties) {
+// Leaves a device the cores that TORCH_TT_GRID names, such as "8x4": columns and rows from core 0 on. Another process
+// may use the rest, and a measurement sees what cores are worth. Throws DeviceError if the chip has no such grid.
+inline void apply_grid_variable(DeviceProperties& properties) {
   constexpr const char* kVariable = "TORCH_TT_GRID";
   const std::string value = get_env(kVariable);
   if (value.empty()) {

@@ -14,15 +14,15 @@ namespace moe::tt::runtime {
 namespace {
 
 std::filesystem::path own_folder() {
-  return loaded_from(reinterpret_cast<const void*>(&make_metal_runtime));
+  return loaded_from(reinterpret_cast<const void*>(&has_metal_library));
 }
 
-std::filesystem::path library() {
+std::filesystem::path own_library() {
   return own_folder() / "libmoe_tt_metal.so";
 }
 
 // An installed package has the device's code in its own folder; an editable one, in the checkout around it.
-std::filesystem::path kernels() {
+std::filesystem::path own_kernels() {
   const std::array places{own_folder() / "csrc/tt/kernels", own_folder().parent_path() / "csrc/tt/kernels"};
   for (const auto& place : places) {
     if (std::filesystem::is_directory(place)) {
@@ -41,20 +41,25 @@ std::filesystem::path kernels() {
 
 bool has_metal_library() {
   std::error_code error;
-  return std::filesystem::exists(library(), error);
+  return std::filesystem::exists(own_library(), error);
 }
 
 std::unique_ptr<Runtime> make_metal_runtime() {
   if (!has_metal_library()) {
     throw DeviceError(
         str("this installation of torch_moe_ttnn was built without TT-Metalium: there is no ",
-            library().string(),
+            own_library().string(),
             ". Build it again with TT_METALIUM_PREFIX set to TT-Metalium's prefix and TORCH_MOE_METAL=1, or set "
             "TORCH_TT_RUNTIME=emulated for the emulated device"));
   }
+  return make_metal_runtime(own_library(), own_kernels());
+}
+
+std::unique_ptr<Runtime> make_metal_runtime(
+    const std::filesystem::path& library, const std::filesystem::path& kernels) {
   // Lazily, for TT-Metalium's libraries leave functions of parts that are not used here undefined. Never closed, for
   // devices and errors of it may live until the process ends.
-  void* handle = dlopen(library().c_str(), RTLD_LAZY | RTLD_LOCAL);
+  void* handle = dlopen(library.c_str(), RTLD_LAZY | RTLD_LOCAL);
   if (handle == nullptr) {
     const char* reason = dlerror();
     throw DeviceError(
@@ -66,9 +71,9 @@ std::unique_ptr<Runtime> make_metal_runtime() {
   const auto make = reinterpret_cast<MakeMetalRuntime>(dlsym(handle, kMakeMetalRuntime));
   if (make == nullptr) {
     throw DeviceError(
-        str(library().string(), " has no function ", kMakeMetalRuntime, ": it is not of this build; install again"));
+        str(library.string(), " has no function ", kMakeMetalRuntime, ": it is not of this build; install again"));
   }
-  return std::unique_ptr<Runtime>(make(kernels().c_str()));
+  return std::unique_ptr<Runtime>(make(kernels.c_str()));
 }
 
 }  // namespace moe::tt::runtime

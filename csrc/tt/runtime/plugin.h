@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 
 #include "tt/runtime/runtime.h"
@@ -12,7 +13,10 @@ namespace moe::tt::runtime {
 // Whether it is there.
 bool has_metal_library();
 
-// Loads it. Throws DeviceError where it is not there, does not load or finds no chip.
+// Loads it. Throws DeviceError if it is not there, does not load or finds no chip.
 std::unique_ptr<Runtime> make_metal_runtime();
+
+// The same from a library elsewhere, with the kernels of another folder, by absolute paths.
+std::unique_ptr<Runtime> make_metal_runtime(const std::filesystem::path& library, const std::filesystem::path& kernels);
 
 }  // namespace moe::tt::runtime

@@ -3,6 +3,20 @@
 // What a Tenstorrent device can do, in terms that neither torch nor TT-Metalium define: their headers clash (both ship
 // fmt), and TT-Metalium's API changes with every release. Behind this interface stand `emulated`, which runs the
 // kernels in this process, and `metal`, which launches them through TT-Metalium.
+//
+// A worker core has a place in three systems of coordinates. On Wormhole, of 8 columns (grid_x) and 9 rows (grid_y):
+//
+//      core number             logical (x, y)                   NoC (x, y)
+//
+//    0   1   2  ..   7    (0, 0) (1, 0) .. (7, 0)    (18, 18) (19, 18) .. (25, 18)
+//    8   9  10  ..  15    (0, 1) (1, 1) .. (7, 1)    (18, 19) (19, 19) .. (25, 19)
+//   ..                    ..                         ..
+//   64  65  66  ..  71    (0, 8) (1, 8) .. (7, 8)    (18, 26) (19, 26) .. (25, 26)
+//
+//   core number   what this interface takes, from 0 to num_cores() - 1
+//   logical       (core % grid_x, core / grid_x): messages, and a kernel's get_absolute_logical_x() and _y()
+//   NoC           noc_coordinates(core): a kernel's get_noc_addr(x, y, address). They are the chip's own and have gaps
+//                 (Blackhole has no worker cores in two columns in between): ask for each core.
 
 #include <algorithm>
 #include <atomic>
@@ -59,7 +73,7 @@ class Buffer {
 
 // The bytes of a buffer from an offset on.
 struct BufferSpan {
-  std::shared_ptr<Buffer> buffer;  // null where there are no bytes
+  std::shared_ptr<Buffer> buffer;  // null if there are no bytes
   uint64_t offset = 0;
 };
 
@@ -73,7 +87,7 @@ inline const char* name_of(Processor processor) {
   return processor == Processor::kRiscv0 ? "riscv0" : "riscv1";
 }
 
-// Cores are numbered row by row: core i has the logical coordinates (i % grid_x, i / grid_x).
+// A range of core numbers.
 struct Cores {
   uint32_t first = 0;
   uint32_t count = 1;
@@ -130,12 +144,23 @@ class Program {
   }
 
  private:
+  friend class Device;
+
+  static constexpr uint64_t kNotLaunched = ~uint64_t{0};
+
   std::string name_;
   uint64_t max_runtime_args_ = 0;
+  // Of the first launch: TT-Metalium reserves space for them then.
+  std::atomic<uint64_t> num_common_args_ = kNotLaunched;
 };
 
-// A device with one in-order queue. Calls may come from any thread. Buffers and programs may outlive the device: after
-// close() they are empty, and using them throws.
+// A device with one in-order queue. Calls may come from any thread, and nothing is enqueued by one that throws. Buffers
+// and programs may outlive the device: after close() they are empty, and using them throws.
+//
+// A launch fails later than launch(): the next read() or synchronize() throws the first failure since the last one that
+// was thrown. What is enqueued behind the failed launch runs all the same. What that launch was to write is undefined;
+// the device, its programs and its other buffers stay as they are. Only a chip that does not answer is lost: then the
+// message says so, and further calls throw.
 //
 // The public functions check their arguments and throw DeviceError; a runtime implements the `do_*` functions behind
 // them and trusts what it gets.
@@ -163,11 +188,15 @@ class Device {
   // kernel gets at run time.
   virtual std::vector<uint32_t> tensor_accessor_args() const = 0;
 
-  // Throws DeviceError if the description breaks a limit of the chip or a kernel does not compile.
+  // Compiles the kernels before it returns. `metal` has TT-Metalium compile each for itself, on its threads, and other
+  // calls on the device wait for it: seconds, unless TT-Metalium's cache of an earlier process has them. `emulated`
+  // finds them compiled, and several threads may build at once. Throws DeviceError if the description breaks a limit of
+  // the chip, or if a kernel does not exist or does not compile.
   std::shared_ptr<Program> build(const ProgramDescription& description);
 
-  // Enqueues a launch and returns. `common_args` is what get_common_arg_val reads, the same for every kernel; the
-  // buffers stay alive until the launch has ended.
+  // Enqueues a launch and returns. `common_args` is what get_common_arg_val reads, the same for every kernel;
+  // every launch of a program has as many as its first one. The memory of the buffers holds what the launch reads and
+  // writes until it has ended, also when the caller gives them up before.
   void launch(
       const std::shared_ptr<Program>& program,
       std::span<const uint32_t> common_args,
@@ -215,6 +244,7 @@ class Device {
   void check_open() const;
   template <typename Owned>
   void check_owned(const Owned* owned, const char* what) const;
+  static void check_num_common_args(Program& program, uint64_t count);
 
   const Process process_;
   const uint32_t index_;
@@ -234,7 +264,7 @@ class Runtime {
 };
 
 // In this process, on the host. Takes its chip from TORCH_TT_EMULATED_ARCH (wormhole_b0, blackhole) and its number of
-// devices from TORCH_TT_EMULATED_DEVICES; throws DeviceError where one of them makes no sense.
+// devices from TORCH_TT_EMULATED_DEVICES; throws DeviceError if one of them is not valid.
 std::unique_ptr<Runtime> make_emulated_runtime();
 
 }  // namespace moe::tt::runtime

@@ -5,7 +5,7 @@
 
 namespace moe::tt {
 
-// The value of a variable of the environment; empty where it is not set.
+// The value of a variable of the environment; empty if it is not set.
 inline std::string get_env(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;

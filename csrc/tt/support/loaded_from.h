@@ -7,7 +7,7 @@
 
 namespace moe::tt {
 
-// The folder of the library or program that an address belongs to, links resolved; empty where it is not known.
+// The folder of the library or program that an address belongs to, links resolved; empty if it is not known.
 inline std::filesystem::path loaded_from(const void* address) {
   Dl_info info{};
   if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) {

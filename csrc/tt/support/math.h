@@ -4,8 +4,9 @@
 
 namespace moe::tt {
 
-constexpr uint64_t div_up(uint64_t a, uint64_t b) {
-  return a / b + (a % b != 0 ? 1 : 0);
+// Unsigned integers; no intermediate value overflows, and a result that fits into 64 bits is right.
+constexpr uint64_t div_up(uint64_t number, uint64_t divisor) {
+  return number / divisor + (number % divisor != 0 ? 1 : 0);
 }
 
 constexpr uint64_t round_down(uint64_t number, uint64_t multiple) {
@@ -13,7 +14,7 @@ constexpr uint64_t round_down(uint64_t number, uint64_t multiple) {
 }
 
 constexpr uint64_t round_up(uint64_t number, uint64_t multiple) {
-  return round_down(number + multiple - 1, multiple);
+  return div_up(number, multiple) * multiple;
 }
 
 }  // namespace moe::tt

@@ -10,16 +10,14 @@
 #include <tt-metalium/allocator.hpp>
 #include <tt-metalium/mesh_command_queue.hpp>
 
+#include "tt/support/math.h"
+
 namespace moe::tt::runtime::metal {
 namespace {
 
 using metalium::BufferType;
 using metalium::distributed::DeviceLocalBufferConfig;
 using metalium::distributed::ReplicatedBufferConfig;
-
-uint64_t div_up(uint64_t a, uint64_t b) {
-  return a / b + (a % b != 0 ? 1 : 0);
-}
 
 DeviceLocalBufferConfig dram_pages(uint32_t page_size) {
   DeviceLocalBufferConfig config;
@@ -38,9 +36,9 @@ DeviceLocalBufferConfig dram_pages(uint32_t page_size) {
 
 }  // namespace
 
-MetalBuffer::MetalBuffer(const std::shared_ptr<Mesh>& mesh, uint64_t size, uint32_t page_size)
-    : Resident(mesh), page_size_(page_size) {
-  mesh->use(str("cannot allocate ", size, " bytes of device memory"), [&](MeshDevice& device) {
+MetalBuffer::MetalBuffer(const std::shared_ptr<OpenChip>& chip, uint64_t size, uint32_t page_size)
+    : ChipResource(chip), page_size_(page_size) {
+  chip->use(str("cannot allocate ", size, " bytes of device memory"), [&](MeshDevice& device) {
     const metalium::Allocator& allocator = *device.allocator();
     num_banks_ = allocator.get_num_banks(BufferType::DRAM);
     const uint64_t pages = std::max<uint64_t>(div_up(size, page_size), 1);
@@ -59,11 +57,11 @@ MetalBuffer::MetalBuffer(const std::shared_ptr<Mesh>& mesh, uint64_t size, uint3
       throw;
     }
     address_ = static_cast<uint32_t>(buffer_->address());
-    enter();
+    register_with_chip();
   });
 }
 
-void MetalBuffer::abandon() noexcept {
+void MetalBuffer::leak_after_fork() noexcept {
   new (std::nothrow) std::shared_ptr<MeshBuffer>(std::move(buffer_));
 }
 
@@ -91,7 +89,7 @@ void MetalBuffer::write(MeshDevice& device, uint64_t offset, std::span<const std
   std::vector<std::byte> pages;
   for_each_piece(offset, source.size(), [&](uint64_t start, uint64_t begin, uint64_t end) {
     const std::byte* bytes = source.data() + (begin - offset);
-    const auto target = view(device, start, div_up(end, page_size_) * page_size_);
+    const auto target = view(device, start, round_up(end, page_size_));
     if (begin != start || end % page_size_ != 0) {
       // Pages are written whole: what else is in them stays.
       pages.resize(target->size());
@@ -109,7 +107,7 @@ void MetalBuffer::read(MeshDevice& device, uint64_t offset, std::span<std::byte>
   std::vector<std::byte> pages;
   for_each_piece(offset, destination.size(), [&](uint64_t start, uint64_t begin, uint64_t end) {
     std::byte* bytes = destination.data() + (begin - offset);
-    const auto source = view(device, start, div_up(end, page_size_) * page_size_);
+    const auto source = view(device, start, round_up(end, page_size_));
     if (begin == start && end % page_size_ == 0) {
       queue.enqueue_read_mesh_buffer(bytes, source, /*blocking=*/true);
       return;

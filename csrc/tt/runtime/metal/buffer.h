@@ -13,16 +13,16 @@
 namespace moe::tt::runtime::metal {
 
 // Interleaved DRAM.
-class MetalBuffer final : public Buffer, public Resident {
+class MetalBuffer final : public Buffer, public ChipResource {
  public:
   // Throws OutOfMemory.
-  MetalBuffer(const std::shared_ptr<Mesh>& mesh, uint64_t size, uint32_t page_size);
+  MetalBuffer(const std::shared_ptr<OpenChip>& chip, uint64_t size, uint32_t page_size);
   ~MetalBuffer() override {
-    leave();
+    unregister();
   }
 
   const void* owner() const override {
-    return &mesh();
+    return &chip();
   }
   uint32_t address() const override {
     return address_;
@@ -34,7 +34,7 @@ class MetalBuffer final : public Buffer, public Resident {
     return page_size_;
   }
 
-  // Any bytes of it, within Mesh::use.
+  // Any bytes of it, within OpenChip::use.
   void write(MeshDevice& device, uint64_t offset, std::span<const std::byte> source);
   void read(MeshDevice& device, uint64_t offset, std::span<std::byte> destination);
 
@@ -51,7 +51,7 @@ class MetalBuffer final : public Buffer, public Resident {
   void release() override {
     buffer_.reset();
   }
-  void abandon() noexcept override;
+  void leak_after_fork() noexcept override;
 
   uint64_t size_ = 0;
   uint32_t page_size_ = 0;

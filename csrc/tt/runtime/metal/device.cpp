@@ -44,11 +44,11 @@ DeviceProperties properties_of(MeshDevice& device) {
 }  // namespace
 
 MetalDevice::MetalDevice(uint32_t index, std::shared_ptr<MeshDevice> device, std::string kernels)
-    : Device(index), mesh_(std::make_shared<Mesh>(index, std::move(device))), kernels_(std::move(kernels)) {
+    : Device(index), chip_(std::make_shared<OpenChip>(index, std::move(device))), kernels_(std::move(kernels)) {
   try {
-    mesh_->use(str("cannot ask Tenstorrent device ", index, " for its properties"), [&](MeshDevice& device) {
+    chip_->use(str("cannot ask Tenstorrent device ", index, " for its properties"), [&](MeshDevice& device) {
       properties_ = properties_of(device);
-      limit_grid(properties_);
+      apply_grid_variable(properties_);
       for (uint32_t core = 0; core < properties_.num_cores(); ++core) {
         const CoreCoord noc =
             device.worker_core_from_logical_core({core % properties_.grid_x, core / properties_.grid_x});
@@ -56,23 +56,23 @@ MetalDevice::MetalDevice(uint32_t index, std::shared_ptr<MeshDevice> device, std
       }
     });
   } catch (...) {
-    mesh_->close();
+    chip_->close();
     throw;
   }
 }
 
 std::shared_ptr<Buffer> MetalDevice::do_allocate(uint64_t size, uint32_t page_size) {
-  return std::make_shared<MetalBuffer>(mesh_, size, page_size);
+  return std::make_shared<MetalBuffer>(chip_, size, page_size);
 }
 
 void MetalDevice::do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {
-  mesh_->use(str("cannot write to metal device ", mesh_->index()), [&](MeshDevice& device) {
+  chip_->use(str("cannot write to metal device ", chip_->index()), [&](MeshDevice& device) {
     static_cast<MetalBuffer&>(*buffer).write(device, offset, source);
   });
 }
 
 void MetalDevice::do_read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) {
-  mesh_->use(str("cannot read from metal device ", mesh_->index()), [&](MeshDevice& device) {
+  chip_->use(str("cannot read from metal device ", chip_->index()), [&](MeshDevice& device) {
     static_cast<MetalBuffer&>(*buffer).read(device, offset, destination);
   });
 }
@@ -86,21 +86,21 @@ std::vector<uint32_t> MetalDevice::tensor_accessor_args() const {
 }
 
 std::shared_ptr<Program> MetalDevice::do_build(const ProgramDescription& description) {
-  return std::make_shared<MetalProgram>(mesh_, kernels_, properties_, description);
+  return std::make_shared<MetalProgram>(chip_, kernels_, properties_, description);
 }
 
 void MetalDevice::do_launch(
     const std::shared_ptr<Program>& program,
     std::span<const uint32_t> common_args,
     std::span<const std::shared_ptr<Buffer>> /*buffers*/) {
-  mesh_->use(str("cannot launch on metal device ", mesh_->index()), [&](MeshDevice& device) {
+  chip_->use(str("cannot launch on metal device ", chip_->index()), [&](MeshDevice& device) {
     // The queue keeps the order: memory that is freed while the launch is in flight is next written after it.
     static_cast<MetalProgram&>(*program).launch(device, common_args);
   });
 }
 
 void MetalDevice::do_synchronize() {
-  mesh_->use(str("waiting for metal device ", mesh_->index()), [](MeshDevice& device) {
+  chip_->use(str("waiting for metal device ", chip_->index()), [](MeshDevice& device) {
     metalium::distributed::Finish(device.mesh_command_queue());
   });
 }

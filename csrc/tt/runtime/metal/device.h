@@ -30,7 +30,7 @@ class MetalDevice final : public Device {
 
  protected:
   const void* owner() const override {
-    return mesh_.get();
+    return chip_.get();
   }
 
   std::shared_ptr<Buffer> do_allocate(uint64_t size, uint32_t page_size) override;
@@ -44,11 +44,11 @@ class MetalDevice final : public Device {
       std::span<const std::shared_ptr<Buffer>> buffers) override;
   void do_synchronize() override;
   void do_close() noexcept override {
-    mesh_->close();
+    chip_->close();
   }
 
  private:
-  std::shared_ptr<Mesh> mesh_;
+  std::shared_ptr<OpenChip> chip_;
   std::string kernels_;
   DeviceProperties properties_;
   std::vector<std::pair<uint32_t, uint32_t>> noc_coordinates_;

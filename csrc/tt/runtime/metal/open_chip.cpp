@@ -35,26 +35,26 @@ void leave_forked_children_early() {
 
 }  // namespace
 
-Mesh::Mesh(uint32_t index, std::shared_ptr<MeshDevice> device) : index_(index), device_(std::move(device)) {
+OpenChip::OpenChip(uint32_t index, std::shared_ptr<MeshDevice> device) : index_(index), device_(std::move(device)) {
   leave_forked_children_early();
 }
 
-void Mesh::enter(Resident* resident) {
-  residents_.insert(resident);
+void OpenChip::register_resource(ChipResource* resource) {
+  resources_.insert(resource);
 }
 
-void Mesh::leave(Resident* resident) noexcept {
+void OpenChip::unregister_resource(ChipResource* resource) noexcept {
   if (!process_.is_current()) {
-    resident->abandon();  // without the lock, which a thread of the parent may have held
+    resource->leak_after_fork();  // without the lock, which a thread of the parent may have held
     return;
   }
   const std::lock_guard lock(mutex_);
-  if (residents_.erase(resident) > 0) {
-    regardless([&] { resident->release(); });
+  if (resources_.erase(resource) > 0) {
+    regardless([&] { resource->release(); });
   }
 }
 
-void Mesh::close() noexcept {
+void OpenChip::close() noexcept {
   if (!process_.is_current()) {
     // The device is the parent's, and so is the thread that may have held the lock.
     regardless([&] { new std::shared_ptr<MeshDevice>(std::move(device_)); });
@@ -65,10 +65,10 @@ void Mesh::close() noexcept {
     return;
   }
   regardless([&] { metalium::distributed::Finish(device_->mesh_command_queue()); });
-  for (Resident* resident : residents_) {
-    regardless([&] { resident->release(); });
+  for (ChipResource* resource : resources_) {
+    regardless([&] { resource->release(); });
   }
-  residents_.clear();
+  resources_.clear();
   regardless([&] { device_->close(); });
   device_.reset();
 }

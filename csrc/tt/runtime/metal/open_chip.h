@@ -19,22 +19,20 @@ namespace moe::tt::runtime::metal {
 namespace metalium = ::tt::tt_metal;
 using metalium::distributed::MeshDevice;
 
-class Resident;
+class ChipResource;
 
-// One chip as a mesh of its own, until it is closed. Its residents keep this object, not what is open in it, alive.
-class Mesh {
+// One chip as a mesh of its own, until it is closed. The resources on it keep this object alive, not what is open in
+// it.
+class OpenChip {
  public:
-  Mesh(uint32_t index, std::shared_ptr<MeshDevice> device);
+  OpenChip(uint32_t index, std::shared_ptr<MeshDevice> device);
 
   uint32_t index() const {
     return index_;
   }
 
-  bool is_of_this_process() const {
-    return process_.is_current();
-  }
-
-  // Calls a function of the open device, one at a time. Throws where there is none, or where this is another process.
+  // Calls a function of the open device, one at a time. Throws DeviceError if it is closed, or
+  // in another process.
   template <typename Call>
   auto use(const std::string& doing, const Call& call) {
     process_.require_current();
@@ -45,52 +43,53 @@ class Mesh {
     return translated(doing, [&] { return call(*device_); });
   }
 
-  // Waits, releases the residents and closes the device.
+  // Waits, releases the resources and closes the device.
   void close() noexcept;
 
  private:
-  friend class Resident;
+  friend class ChipResource;
 
-  void enter(Resident* resident);
-  void leave(Resident* resident) noexcept;
+  void register_resource(ChipResource* resource);
+  void unregister_resource(ChipResource* resource) noexcept;
 
   const Process process_;
   const uint32_t index_;
   std::mutex mutex_;
   std::shared_ptr<MeshDevice> device_;
-  std::unordered_set<Resident*> residents_;
+  std::unordered_set<ChipResource*> resources_;
 };
 
 // What holds something of the device, such as memory, which it must give back before the device closes.
-class Resident {
+class ChipResource {
  public:
-  explicit Resident(std::shared_ptr<Mesh> mesh) : mesh_(std::move(mesh)) {}
-  virtual ~Resident() = default;
-  Resident(const Resident&) = delete;
-  Resident& operator=(const Resident&) = delete;
+  explicit ChipResource(std::shared_ptr<OpenChip> chip) : chip_(std::move(chip)) {}
+  virtual ~ChipResource() = default;
+  ChipResource(const ChipResource&) = delete;
+  ChipResource& operator=(const ChipResource&) = delete;
 
-  Mesh& mesh() const {
-    return *mesh_;
+  OpenChip& chip() const {
+    return *chip_;
   }
 
  protected:
-  // For the derived class's constructor, once it has something to release, within Mesh::use; and for its destructor.
-  void enter() {
-    mesh_->enter(this);
+  // The derived class's constructor calls it within OpenChip::use, once there is something to release.
+  void register_with_chip() {
+    chip_->register_resource(this);
   }
-  void leave() noexcept {
-    mesh_->leave(this);
+  // The derived class's destructor calls it.
+  void unregister() noexcept {
+    chip_->unregister_resource(this);
   }
 
  private:
-  friend class Mesh;
+  friend class OpenChip;
 
   // Gives back what it holds; may throw what TT-Metalium throws.
   virtual void release() = 0;
-  // Forgets it without giving it back: in a forked child it is the parent's.
-  virtual void abandon() noexcept = 0;
+  // Leaks it: in a forked child it is the parent's.
+  virtual void leak_after_fork() noexcept = 0;
 
-  std::shared_ptr<Mesh> mesh_;
+  std::shared_ptr<OpenChip> chip_;
 };
 
 }  // namespace moe::tt::runtime::metal

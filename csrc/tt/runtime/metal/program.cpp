@@ -54,11 +54,7 @@ std::filesystem::path source_of(const std::string& folder, const Kernel& kernel)
 }
 
 metalium::KernelHandle add_kernel(
-    metalium::Program& program,
-    const std::string& folder,
-    const ProgramDescription& description,
-    const Kernel& kernel,
-    uint32_t columns) {
+    metalium::Program& program, const std::string& folder, const Kernel& kernel, uint32_t columns) {
   const auto handle = metalium::CreateKernel(
       program, source_of(folder, kernel).string(), core_ranges(kernel.cores, columns), data_movement(kernel));
   std::vector<CoreCoord> cores;
@@ -69,57 +65,71 @@ metalium::KernelHandle add_kernel(
   return handle;
 }
 
+// Calls TT-Metalium; the DeviceError of what it throws names the program, and the kernel if there is one.
+template <typename Call>
+void building(const ProgramDescription& description, const std::string& kernel, const Call& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    throw DeviceError(str("program '", description.name, "'", kernel, ": ", explain(error.what())));
+  }
+}
+
+metalium::Program program_without_kernels(const ProgramDescription& description, uint32_t columns) {
+  metalium::Program program = metalium::CreateProgram();
+  const CoreRangeSet cores = core_ranges(description.cores, columns);
+  for (const CircularBuffer& buffer : description.circular_buffers) {
+    const auto index = static_cast<uint8_t>(buffer.index);
+    metalium::CircularBufferConfig config(buffer.page_size * buffer.num_pages, {{index, ::tt::DataFormat::UInt32}});
+    metalium::CreateCircularBuffer(program, cores, config.set_page_size(index, buffer.page_size));
+  }
+  // Their ids count from 0, as the positions do.
+  for (const uint32_t initial : description.semaphores) {
+    metalium::CreateSemaphore(program, cores, initial);
+  }
+  return program;
+}
+
+// Compiles a kernel of the program, in a program of its own: TT-Metalium compiles a program's kernels at once, and when
+// it throws for one that fails, its threads go on with the others and with what was on its stack. The whole program
+// then finds them compiled.
+void compile_alone(
+    MeshDevice& device,
+    const std::string& folder,
+    const ProgramDescription& description,
+    const Kernel& kernel,
+    uint32_t columns) {
+  building(description, str(", kernel '", kernel.name, "'"), [&] {
+    metalium::Program program = program_without_kernels(description, columns);
+    add_kernel(program, folder, kernel, columns);
+    metalium::detail::CompileProgram(&device, program);
+  });
+}
+
 }  // namespace
 
 MetalProgram::MetalProgram(
-    const std::shared_ptr<Mesh>& mesh,
-    const std::string& kernels,
+    const std::shared_ptr<OpenChip>& chip,
+    const std::string& folder,
     const DeviceProperties& properties,
     const ProgramDescription& description)
-    : Program(description), Resident(mesh) {
-  mesh->use(str("cannot build program '", name(), "'"), [&](MeshDevice& device) {
+    : Program(description), ChipResource(chip) {
+  chip->use(str("cannot build program '", name(), "'"), [&](MeshDevice& device) {
     const uint32_t columns = properties.grid_x;
-    const auto about = [&](const std::string& subject, const auto& call) {
-      try {
-        call();
-      } catch (const std::exception& error) {
-        throw DeviceError(str("program '", name(), "'", subject, ": ", explain(error.what())));
-      }
-    };
-    const auto without_kernels = [&] {
-      metalium::Program program = metalium::CreateProgram();
-      const CoreRangeSet cores = core_ranges(description.cores, columns);
-      for (const CircularBuffer& buffer : description.circular_buffers) {
-        const auto index = static_cast<uint8_t>(buffer.index);
-        metalium::CircularBufferConfig config(buffer.page_size * buffer.num_pages, {{index, ::tt::DataFormat::UInt32}});
-        metalium::CreateCircularBuffer(program, cores, config.set_page_size(index, buffer.page_size));
-      }
-      // Their ids count from 0, as the positions do.
-      for (const uint32_t initial : description.semaphores) {
-        metalium::CreateSemaphore(program, cores, initial);
-      }
-      return program;
-    };
-    // Compiled now rather than at the first launch, so that a kernel that does not compile is known here; and each one
-    // alone at first: TT-Metalium compiles a program's kernels at once, and when it throws for one that fails, its
-    // threads go on with the others and with what was on its stack. The whole program then finds them compiled.
+    // Compiled now rather than at the first launch, so that a kernel that does not compile is known here.
     for (const Kernel& kernel : description.kernels) {
-      about(str(", kernel '", kernel.name, "'"), [&] {
-        metalium::Program alone = without_kernels();
-        add_kernel(alone, kernels, description, kernel, columns);
-        metalium::detail::CompileProgram(&device, alone);
-      });
+      compile_alone(device, folder, description, kernel, columns);
     }
-    metalium::Program program = without_kernels();
-    about("", [&] {
+    building(description, "", [&] {
+      metalium::Program program = program_without_kernels(description, columns);
       for (const Kernel& kernel : description.kernels) {
-        kernels_.push_back(add_kernel(program, kernels, description, kernel, columns));
+        kernels_.push_back(add_kernel(program, folder, kernel, columns));
       }
       metalium::detail::CompileProgram(&device, program);
+      workload_ = std::make_unique<MeshWorkload>();
+      workload_->add_program(MeshCoordinateRange(device.shape()), std::move(program));
     });
-    workload_ = std::make_unique<MeshWorkload>();
-    workload_->add_program(MeshCoordinateRange(device.shape()), std::move(program));
-    enter();
+    register_with_chip();
   });
 }
 
@@ -129,31 +139,19 @@ void MetalProgram::launch(MeshDevice& device, std::span<const uint32_t> common_a
 }
 
 void MetalProgram::set_common_args(std::span<const uint32_t> common_args) {
-  const metalium::Program& program = workload_->get_programs().begin()->second;
-  if (!num_common_args_) {
-    // TT-Metalium takes them once; after that they are changed where they are, and their number stays.
-    if (!common_args.empty()) {
-      for (const auto kernel : kernels_) {
-        metalium::SetCommonRuntimeArgs(program, kernel, {common_args.data(), common_args.size()});
-      }
-    }
-    num_common_args_ = common_args.size();
+  if (common_args.empty()) {
     return;
   }
-  if (common_args.size() != *num_common_args_) {
-    throw DeviceError(
-        str("program '",
-            name(),
-            "': expected ",
-            *num_common_args_,
-            " common run-time arguments, as at its first launch, got ",
-            common_args.size()));
-  }
+  const metalium::Program& program = workload_->get_programs().begin()->second;
   for (const auto kernel : kernels_) {
-    if (!common_args.empty()) {
+    if (has_common_args_) {
+      // TT-Metalium takes them once; after that they are changed where they are.
       std::ranges::copy(common_args, metalium::GetCommonRuntimeArgs(program, kernel).data());
+    } else {
+      metalium::SetCommonRuntimeArgs(program, kernel, {common_args.data(), common_args.size()});
     }
   }
+  has_common_args_ = true;
 }
 
 }  // namespace moe::tt::runtime::metal

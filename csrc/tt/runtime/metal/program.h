@@ -1,9 +1,7 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,22 +15,22 @@
 namespace moe::tt::runtime::metal {
 
 // A program with its kernels compiled, as the workload that every launch of it enqueues.
-class MetalProgram final : public Program, public Resident {
+class MetalProgram final : public Program, public ChipResource {
  public:
   MetalProgram(
-      const std::shared_ptr<Mesh>& mesh,
-      const std::string& kernels,
+      const std::shared_ptr<OpenChip>& chip,
+      const std::string& folder,  // of the kernels
       const DeviceProperties& properties,
       const ProgramDescription& description);
   ~MetalProgram() override {
-    leave();
+    unregister();
   }
 
   const void* owner() const override {
-    return &mesh();
+    return &chip();
   }
 
-  // Within Mesh::use.
+  // Within OpenChip::use.
   void launch(MeshDevice& device, std::span<const uint32_t> common_args);
 
  private:
@@ -41,13 +39,13 @@ class MetalProgram final : public Program, public Resident {
   void release() override {
     workload_.reset();
   }
-  void abandon() noexcept override {
+  void leak_after_fork() noexcept override {
     static_cast<void>(workload_.release());
   }
 
   std::unique_ptr<metalium::distributed::MeshWorkload> workload_;
   std::vector<metalium::KernelHandle> kernels_;
-  std::optional<size_t> num_common_args_;  // since the first launch
+  bool has_common_args_ = false;  // since the first launch
 };
 
 }  // namespace moe::tt::runtime::metal

@@ -113,7 +113,7 @@ class MetalRuntime final : public Runtime {
   }
 
   const std::string kernels_;
-  OpenChips chips_;
+  UnitMeshes chips_;
   mutable std::mutex mutex_;
   mutable std::optional<uint32_t> count_;
 };

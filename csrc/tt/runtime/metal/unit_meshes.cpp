@@ -15,7 +15,7 @@ constexpr std::chrono::seconds kPatience(10);
 
 }  // namespace
 
-std::shared_ptr<MeshDevice> OpenChips::open(uint32_t index, uint32_t count) {
+std::shared_ptr<MeshDevice> UnitMeshes::open(uint32_t index, uint32_t count) {
   const std::lock_guard lock(mutex_);
   auto meshes = meshes_.lock();
   if (meshes == nullptr) {

@@ -118,7 +118,7 @@ Chip chip_from_environment() {
         str(kVariable, ": expected 'wormhole_b0' or 'blackhole', got '", architecture, "'; correct it or unset it"));
   }
   Chip chip = architecture == "blackhole" ? blackhole() : wormhole();
-  limit_grid(chip.properties);
+  apply_grid_variable(chip.properties);
   chip.core_columns.resize(chip.properties.grid_x);
   chip.core_rows.resize(chip.properties.grid_y);
   uint64_t unit = uint64_t{chip.properties.dram_banks} * chip.properties.dram_alignment;

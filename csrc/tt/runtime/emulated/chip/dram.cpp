@@ -25,8 +25,8 @@ Dram::Dram(const Chip& chip)
 
 std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
   uint64_t capacity = uint64_t{banks_} * bank_size_;
-  uint64_t pages = std::max<uint64_t>(1, size / page_size + (size % page_size != 0));
-  uint64_t in_each_bank = (pages + banks_ - 1) / banks_ * page_size;
+  uint64_t pages = std::max<uint64_t>(1, div_up(size, page_size));
+  uint64_t in_each_bank = div_up(pages, banks_) * page_size;
 
   std::optional<uint64_t> address;
   {

@@ -12,6 +12,7 @@
 #include "tt/runtime/emulated/chip/free_list.h"
 #include "tt/runtime/process.h"
 #include "tt/runtime/runtime.h"
+#include "tt/support/math.h"
 
 namespace moe::tt::runtime::emulated {
 
@@ -79,7 +80,7 @@ class DramBuffer : public Buffer {
   }
   // The bytes that it occupies in every bank, also in one that has a page less than the others.
   uint64_t bank_bytes() const {
-    return (num_pages() + dram_->banks() - 1) / dram_->banks() * page_size_;
+    return div_up(num_pages(), dram_->banks()) * page_size_;
   }
   const Dram* dram() const {
     return dram_.get();

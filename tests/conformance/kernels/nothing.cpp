@@ -1,0 +1,3 @@
+#include "l1.h"
+
+void kernel_main() {}
