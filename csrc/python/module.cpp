@@ -1,6 +1,6 @@
 #include <torch/csrc/utils/pybind.h>
 
-#include "contract/layout.h"
+#include "contract/prepare_routing.h"
 #include "ops/arguments.h"
 #include "python/tt.h"
 
