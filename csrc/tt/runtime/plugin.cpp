@@ -17,6 +17,10 @@ std::filesystem::path own_folder() {
   return loaded_from(reinterpret_cast<const void*>(&make_metal_runtime));
 }
 
+std::filesystem::path library() {
+  return own_folder() / MOE_METAL_LIBRARY;  // setup.py's name for it
+}
+
 // An installed package has the device's code in its own folder; an editable one, in the checkout around it.
 std::filesystem::path kernels() {
   const std::array places{own_folder() / "csrc/tt/kernels", own_folder().parent_path() / "csrc/tt/kernels"};
@@ -35,26 +39,22 @@ std::filesystem::path kernels() {
 
 }  // namespace
 
-std::filesystem::path metal_library() {
-  return own_folder() / MOE_METAL_LIBRARY;  // setup.py's name for it
-}
-
 bool has_metal_library() {
   std::error_code error;
-  return std::filesystem::exists(metal_library(), error);
+  return std::filesystem::exists(library(), error);
 }
 
 std::unique_ptr<Runtime> make_metal_runtime() {
   if (!has_metal_library()) {
     throw DeviceError(
         str("this installation of torch_moe_ttnn was built without TT-Metalium: there is no ",
-            metal_library().string(),
+            library().string(),
             ". Build it again with TT_METALIUM_PREFIX set to TT-Metalium's prefix and TORCH_MOE_METAL=1, or set "
             "TORCH_TT_RUNTIME=emulated for the emulated device"));
   }
   // Lazily, for TT-Metalium's libraries leave functions of parts that are not used here undefined. Never closed, for
   // devices and errors of it may live until the process ends.
-  void* handle = dlopen(metal_library().c_str(), RTLD_LAZY | RTLD_LOCAL);
+  void* handle = dlopen(library().c_str(), RTLD_LAZY | RTLD_LOCAL);
   if (handle == nullptr) {
     const char* reason = dlerror();
     throw DeviceError(
@@ -65,8 +65,8 @@ std::unique_ptr<Runtime> make_metal_runtime() {
   }
   const auto make = reinterpret_cast<MakeMetalRuntime>(dlsym(handle, kMakeMetalRuntime));
   if (make == nullptr) {
-    throw DeviceError(str(
-        metal_library().string(), " has no function ", kMakeMetalRuntime, ": it is not of this build; install again"));
+    throw DeviceError(
+        str(library().string(), " has no function ", kMakeMetalRuntime, ": it is not of this build; install again"));
   }
   return std::unique_ptr<Runtime>(make(kernels().c_str()));
 }
