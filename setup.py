@@ -1,63 +1,97 @@
+"""Builds three shared libraries, in this order, into torch_moe_ttnn/:
+
+libtorch_moe_ttnn.so  all of csrc but the next two; links PyTorch and nothing of Python
+_C.*.so               csrc/python, the bindings; links libtorch_moe_ttnn.so
+libmoe_tt_metal.so    csrc/tt/runtime/metal, where there is a TT-Metalium; links that and not PyTorch
+"""
+
 import os
-import shlex
 import shutil
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 # A broken backend elsewhere in the environment must not break this build.
 os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
 
 import torch
-from torch.utils.cpp_extension import BuildExtension, CppExtension
+from torch.utils.cpp_extension import BuildExtension, include_paths, library_paths
 
 ROOT = Path(__file__).resolve().parent
-CSRC = ROOT / "csrc"
-METAL = CSRC / "tt/runtime/metal"
-METAL_LIBRARY = "libmoe_tt_metal.so"
+PACKAGE = "torch_moe_ttnn"
+LIBRARY = "libtorch_moe_ttnn"
+METAL_LIBRARY = "libmoe_tt_metal"
+BUILD_INFO = "_build_info.py"
+# What TT-Metalium compiles at run time, within csrc. The kernels find the contract by its place beside them.
+DEVICE_CODE = ("contract", "tt/kernels", "tt/runtime/limits.h")
+
+DEBUG = os.environ.get("DEBUG", "0") == "1"
 
 
-def sources():
-    """Return all of csrc but the device's code, which files in the emulated device's own folder `kernels` include.
-
-    The metal runtime is a library of its own.
-    """
-    apart = (CSRC / "tt/kernels", METAL)
-    return sorted(str(source.relative_to(ROOT)) for source in CSRC.glob("**/*.cpp") if source.parent not in apart)
+def sources(folder, without=()):
+    """Return the C++ files of a folder within csrc, as paths within the repository; some folders may stay out."""
+    apart = [ROOT / "csrc" / name for name in without]
+    files = sorted((ROOT / "csrc" / folder).glob("**/*.cpp"))
+    return [str(file.relative_to(ROOT)) for file in files if not any(file.is_relative_to(place) for place in apart)]
 
 
-def device_code():
-    """Return what TT-Metalium compiles at run time, as paths within csrc: the kernels find the contract by its place."""
-    folders = (CSRC / "tt/kernels", CSRC / "contract")
-    return [file.relative_to(CSRC) for folder in folders for file in sorted(folder.glob("**/*.*"))]
-
-
-def write_build_info():
-    """Leaves what an extension that does not load can no longer say."""
-    (ROOT / "torch_moe_ttnn" / "_build_info.py").write_text(f"TORCH_VERSION = {torch.__version__!r}\n")
-
-
-def extension():
-    debug = os.environ.get("DEBUG", "0") == "1"
-    compile_args = ["-fvisibility=hidden", "-Wall"]
+def shared_library(name, sources, flags=(), link_flags=(), **options):
+    """Return an extension, which need not be a module of Python, built with the flags that all of them have."""
     # -UNDEBUG/-DNDEBUG come after Python's own flags and win over them.
-    compile_args += ["-O0", "-g3", "-UNDEBUG"] if debug else ["-O3", "-g0", "-DNDEBUG"]
-    link_args = [] if debug else ["-Wl,-s"]
-    if sys.platform == "linux":
+    optimisation = ["-O0", "-g3", "-UNDEBUG"] if DEBUG else ["-O3", "-g0", "-DNDEBUG"]
+    return Extension(
+        f"{PACKAGE}.{name}",
+        sources,
+        include_dirs=[str(ROOT / "csrc"), *options.pop("include_dirs", [])],
+        extra_compile_args=["-std=c++20", "-fvisibility=hidden", "-Wall", *optimisation, *flags],
+        extra_link_args=[*([] if DEBUG else ["-Wl,-s"]), *link_flags],
+        language="c++",
+        **options,
+    )
+
+
+def library():
+    # Kernels are included by the files of csrc/tt/launch/emulated.
+    apart = ("python", "tt/kernels", "tt/runtime/metal")
+    return shared_library(
+        LIBRARY,
+        sources("", without=apart),
         # at::parallel_for is inline: without OpenMP it would run on one thread. The run time is torch's own libgomp.
-        compile_args.append("-fopenmp")
-        link_args.append("-fopenmp")
-    return CppExtension(
-        "torch_moe_ttnn._C",
-        sources(),
-        # The second one has the emulated device's stand-in for tt-metal's kernel API.
-        include_dirs=[str(CSRC), str(CSRC / "tt/runtime/emulated/include")],
-        extra_compile_args=compile_args,
-        extra_link_args=link_args,
+        flags=["-fopenmp"],
+        link_flags=["-fopenmp", f"-Wl,-soname,{LIBRARY}.so"],
+        # The first one has the emulated device's stand-in for tt-metal's kernel API.
+        include_dirs=[str(ROOT / "csrc/tt/runtime/emulated/include"), *include_paths()],
+        define_macros=[("MOE_METAL_LIBRARY", f'"{METAL_LIBRARY}.so"')],
+        library_dirs=library_paths(),
+        libraries=["torch", "torch_cpu", "c10"],
+    )
+
+
+def bindings():
+    return shared_library(
+        "_C",
+        sources("python"),
+        link_flags=["-Wl,-rpath,$ORIGIN"],
+        include_dirs=include_paths(),
+        library_dirs=library_paths(),
+        libraries=[LIBRARY.removeprefix("lib"), "torch", "torch_cpu", "torch_python", "c10"],
+    )
+
+
+def metal_library():
+    """Return the metal runtime, to be completed with a TT-Metalium.
+
+    It is compiled without torch: both ship fmt, and one of them has to be out of sight.
+    """
+    return shared_library(
+        METAL_LIBRARY,
+        sources("tt/runtime/metal"),
+        flags=["-DFMT_HEADER_ONLY"],
+        # TT-Metalium's libraries bring MPI and others beside them, under names that the linker does not search for.
+        link_flags=["-Wl,-z,defs", "-Wl,--allow-shlib-undefined"],
+        libraries=["tt_metal", "tt_stl", "tt-umd"],
     )
 
 
@@ -75,7 +109,7 @@ def metalium_prefix():
     for place in map(Path, places):
         if (place / "include/tt-metalium/host_api.hpp").exists() and (place / "lib/libtt_metal.so").exists():
             print(f"torch_moe_ttnn: built with TT-Metalium, from {place}", flush=True)
-            return place
+            return place.absolute()
     reason = (
         f"no TT-Metalium found in {', '.join(places)}: a prefix has include/tt-metalium/host_api.hpp and "
         "lib/libtt_metal.so"
@@ -86,51 +120,53 @@ def metalium_prefix():
     return None
 
 
-def build_metal_library(prefix, library, objects):
-    """Compiles the metal runtime, without torch: both ship fmt, and one of them has to be out of sight."""
-    compiler = shlex.split(os.environ.get("CXX", "g++"))
-    flags = ["-std=c++20", "-O2", "-g0", "-DNDEBUG", "-DFMT_HEADER_ONLY", "-fPIC", "-fvisibility=hidden", "-Wall"]
-    # Its own installer puts what its headers need beside them, in these.
-    places = ("include", "include/metalium-thirdparty", "libexec/tt-metalium/tt_metal/hostdevcommon/api")
-    include = [f"-I{CSRC}", *(f"-isystem{prefix / place}" for place in places if (prefix / place).is_dir())]
-    objects.mkdir(parents=True, exist_ok=True)
+class BuildLibraries(BuildExtension):
+    def finalize_options(self):
+        super().finalize_options()
+        # One library after another, for the bindings link the first; ninja compiles each one's files in parallel.
+        self.parallel = None
 
-    def compile_one(source):
-        target = objects / f"{source.stem}.o"
-        subprocess.run([*compiler, *flags, *include, "-c", str(source), "-o", str(target)], check=True)
-        return str(target)
+    def get_ext_filename(self, fullname):
+        """Give what is no module of Python a plain name."""
+        folders, _, name = fullname.rpartition(".")
+        if name in (LIBRARY, METAL_LIBRARY):
+            return os.path.join(*folders.split("."), f"{name}.so") if folders else f"{name}.so"
+        return super().get_ext_filename(fullname)
 
-    with ThreadPoolExecutor(int(os.environ.get("MAX_JOBS", os.cpu_count() or 1))) as pool:
-        compiled = list(pool.map(compile_one, sorted(METAL.glob("*.cpp"))))
-    lib = prefix / "lib"
-    link = ["-shared", "-Wl,-s", "-Wl,-z,defs", f"-L{lib}", f"-Wl,-rpath,{lib}"]
-    # TT-Metalium's libraries bring MPI and others beside them, under names that the linker does not search for.
-    link += ["-ltt_metal", "-ltt_stl", "-ltt-umd", "-Wl,--allow-shlib-undefined"]
-    library.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([*compiler, *compiled, "-o", str(library), *link], check=True)
-
-
-class BuildExtensionAndMetal(BuildExtension):
-    """Builds the metal runtime too, where there is TT-Metalium, beside the extension."""
-
-    def metal_library(self):
-        return Path(self.get_ext_fullpath("torch_moe_ttnn._C")).with_name(METAL_LIBRARY)
+    def get_export_symbols(self, ext):
+        return super().get_export_symbols(ext) if ext.name.endswith("._C") else ext.export_symbols
 
     def build_extensions(self):
-        super().build_extensions()
+        metal = self.ext_map[METAL_LIBRARY]
         prefix = metalium_prefix()
-        # One of an earlier build would be loaded, and fit no longer.
-        self.metal_library().unlink(missing_ok=True)
-        if prefix is not None:
-            build_metal_library(prefix.absolute(), self.metal_library(), Path(self.build_temp).absolute() / "metal")
+        if prefix is None:
+            self.extensions.remove(metal)
+            # One of an earlier build would be loaded, and fit no longer.
+            Path(self.get_ext_fullpath(metal.name)).unlink(missing_ok=True)
+        else:
+            # TT-Metalium's own installer puts what its headers need beside them, in these.
+            places = ("include", "include/metalium-thirdparty", "libexec/tt-metalium/tt_metal/hostdevcommon/api")
+            metal.extra_compile_args += [f"-isystem{prefix / place}" for place in places if (prefix / place).is_dir()]
+            metal.library_dirs.append(str(prefix / "lib"))
+            metal.runtime_library_dirs.append(str(prefix / "lib"))
+        super().build_extensions()
+
+    def build_extension(self, ext):
+        folder = Path(self.get_ext_fullpath(ext.name)).parent
+        if ext.name.endswith("._C"):
+            ext.library_dirs.append(str(folder))
+        # A folder for each, as each has a build.ninja.
+        shared, self.build_temp = self.build_temp, os.path.join(self.build_temp, ext.name.rpartition(".")[2])
+        super().build_extension(ext)
+        self.build_temp = shared
+        if ext.name.endswith("._C"):
+            # What an extension that does not load can no longer say.
+            (folder / BUILD_INFO).write_text(f"TORCH_VERSION = {torch.__version__!r}\n")
 
     def copy_extensions_to_source(self):
+        (ROOT / PACKAGE / f"{METAL_LIBRARY}.so").unlink(missing_ok=True)
         super().copy_extensions_to_source()
-        built = Path(self.build_lib).absolute() / "torch_moe_ttnn" / METAL_LIBRARY
-        target = ROOT / "torch_moe_ttnn" / METAL_LIBRARY
-        target.unlink(missing_ok=True)
-        if built.exists():
-            shutil.copy2(built, target)
+        shutil.copy2(Path(self.build_lib) / PACKAGE / BUILD_INFO, ROOT / PACKAGE / BUILD_INFO)
 
 
 class BuildPyAndDeviceCode(build_py):
@@ -140,14 +176,19 @@ class BuildPyAndDeviceCode(build_py):
         super().run()
         if getattr(self, "editable_mode", False):
             return
-        for file in device_code():
-            target = Path(self.build_lib) / "torch_moe_ttnn/csrc" / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(CSRC / file, target)
+        installed = Path(self.build_lib) / PACKAGE / "csrc"
+        # An earlier build's may have files that are no more.
+        shutil.rmtree(installed, ignore_errors=True)
+        for name in DEVICE_CODE:
+            source, target = ROOT / "csrc" / name, installed / name
+            if source.is_dir():
+                shutil.copytree(source, target)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
 
 
-write_build_info()
 setup(
-    ext_modules=[extension()],
-    cmdclass={"build_ext": BuildExtensionAndMetal.with_options(), "build_py": BuildPyAndDeviceCode},
+    ext_modules=[library(), bindings(), metal_library()],
+    cmdclass={"build_ext": BuildLibraries, "build_py": BuildPyAndDeviceCode},
 )

@@ -1,14 +1,14 @@
 """A Mixture-of-Experts layer as a package of AOTInductor, run from Python and from C++.
 
 The layer is exported for any number of tokens, router, operator and experts, and compiled into one file, which needs
-the model's Python code no longer: only ``torch_moe_ttnn``'s extension, in which the operators are.
+the model's Python code no longer: only ``libtorch_moe_ttnn.so``, in which the operators are. The C++ program links
+PyTorch and neither Python nor ``torch_python``.
 
     python examples/aot_inductor.py
 """
 
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -48,18 +48,14 @@ def build_package(layer: Layer, path: Path) -> None:
 
 
 def build_runner(path: Path) -> None:
-    """Compile the C++ program that runs a package.
-
-    It links Python's library, for the extension is a module of Python, although no Python code runs.
-    """
-    libraries = [*cpp_extension.library_paths(), sysconfig.get_config_var("LIBDIR")]
+    """Compile the C++ program that runs a package."""
+    libraries = cpp_extension.library_paths()
     subprocess.run(
         [
             *("g++", "-std=c++20", "-O1", str(RUNNER), "-o", str(path)),
             *(f"-I{include}" for include in cpp_extension.include_paths()),
             *(flag for library in libraries for flag in (f"-L{library}", f"-Wl,-rpath,{library}")),
-            *("-ltorch", "-ltorch_cpu", "-lc10", "-Wl,--no-as-needed", "-ltorch_python"),
-            f"-lpython{sysconfig.get_config_var('LDVERSION')}",
+            *("-ltorch", "-ltorch_cpu", "-lc10"),
         ],
         check=True,
     )
@@ -68,8 +64,8 @@ def build_runner(path: Path) -> None:
 def run(runner: Path, package: Path, inputs: list[Tensor], folder: Path) -> tuple[Tensor, ...]:
     """Run a package in C++; inputs and outputs go through files in the folder."""
     torch.save(inputs, folder / "inputs.pt")
-    extension = torch_moe_ttnn._C.__file__
-    subprocess.run([runner, extension, package, folder / "inputs.pt", folder / "outputs.pt"], check=True)
+    library = torch_moe_ttnn.library_path()
+    subprocess.run([runner, library, package, folder / "inputs.pt", folder / "outputs.pt"], check=True)
     return torch.load(folder / "outputs.pt")
 
 

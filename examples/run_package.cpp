@@ -1,9 +1,9 @@
 // Runs a package that AOTInductor compiled: reads a list of tensors, and writes those that the package returns.
 //
-//   run_package EXTENSION PACKAGE INPUTS OUTPUTS
+//   run_package LIBRARY PACKAGE INPUTS OUTPUTS
 //
-// EXTENSION is torch_moe_ttnn's compiled extension, whose loading registers the operators. No Python code runs. See
-// aot_inductor.py, which builds this program and hands it a package.
+// LIBRARY is libtorch_moe_ttnn.so (torch_moe_ttnn.library_path() in Python); loading it registers the operators. No
+// Python takes part. aot_inductor.py builds this program and runs it.
 
 #include <exception>
 #include <fstream>
@@ -43,7 +43,7 @@ void write(const char* path, const std::vector<at::Tensor>& tensors) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  TORCH_CHECK(argc == 5, "expected EXTENSION PACKAGE INPUTS OUTPUTS, got ", argc - 1, " arguments");
+  TORCH_CHECK(argc == 5, "expected LIBRARY PACKAGE INPUTS OUTPUTS, got ", argc - 1, " arguments");
   TORCH_CHECK(dlopen(argv[1], RTLD_NOW) != nullptr, "cannot load ", argv[1], ": ", dlerror());
   torch::inductor::AOTIModelPackageLoader package(argv[2]);
   write(argv[4], package.run(read(argv[3])));

@@ -2,7 +2,7 @@
 
 import io
 import re
-import sysconfig
+import subprocess
 
 import aot_inductor
 import pytest
@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.export.passes import move_to_device_pass
 
+import torch_moe_ttnn
 from support import layers
 from support.checks import assert_same_bits
 from support.choices import ID_DTYPES
@@ -159,8 +160,29 @@ def test_aot_inductor(package, num_tokens):
     assert_same_bits(operators, MAPPING.expected(ids, weights, 40) + ROUTING.expected(ids, weights, 40))
 
 
+def needed(file) -> list[str]:
+    """Return the names of the libraries that a compiled file loads, directly and through others."""
+    lines = subprocess.run(["ldd", file], check=True, capture_output=True, text=True).stdout.splitlines()
+    return [line.split()[0] for line in lines]
+
+
+def without_python(file) -> bool:
+    names = needed(file)
+    assert "libtorch_cpu.so" in names
+    return not [name for name in names if name.startswith(("libpython", "libtorch_python"))]
+
+
+def test_the_library_needs_no_python():
+    assert without_python(torch_moe_ttnn.library_path())
+    assert not without_python(torch_moe_ttnn._C.__file__)
+
+
+def test_a_cpp_program_needs_no_python(tmp_path):
+    aot_inductor.build_runner(tmp_path / "run_package")
+    assert without_python(tmp_path / "run_package")
+
+
 @DECOMPOSES
-@pytest.mark.skipif(not sysconfig.get_config_var("Py_ENABLE_SHARED"), reason="C++ needs Python as a shared library")
 def test_the_example(inductor, capsys):
     """A package in Python and in C++."""
     assert aot_inductor.main() == 0

@@ -3,6 +3,7 @@
 import doctest
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -109,17 +110,39 @@ def test_a_missing_library_is_explained(copy):
     assert f"Running: torch {torch.__version__}, {sys.implementation.cache_tag} on {platform.system()}" in error
 
 
-def test_a_library_that_does_not_load_is_explained(copy):
-    library = Path(torch_moe_ttnn._C.__file__).name
-    (copy / "torch_moe_ttnn" / library).write_text("not a library")
+BINDINGS = Path(torch_moe_ttnn._C.__file__)
+LIBRARY = Path(torch_moe_ttnn.library_path())
+
+
+def test_missing_bindings_are_explained(copy):
+    shutil.copy(LIBRARY, copy / "torch_moe_ttnn")
     error = import_copy(copy)
-    assert "file too short" in error or "invalid ELF header" in error
-    assert "the file is damaged" in error
-    assert f"Built: {library}, against torch {torch.__version__}." in error
+    assert f"holds {LIBRARY.name} but not _C, its bindings for Python: reinstall torch_moe_ttnn" in error
+    assert f"Built: {LIBRARY.name}, against torch {torch.__version__}." in error
+
+
+def test_bindings_without_their_library_are_explained(copy):
+    shutil.copy(BINDINGS, copy / "torch_moe_ttnn")
+    error = import_copy(copy)
+    assert f"{LIBRARY.name}: cannot open shared object file" in error
+    assert f"holds no {LIBRARY.name}, which {BINDINGS.name} links: reinstall torch_moe_ttnn" in error
+    assert f"Built: {BINDINGS.name}, against torch {torch.__version__}." in error
+
+
+@pytest.mark.parametrize("damaged", [BINDINGS, LIBRARY], ids=["bindings", "library"])
+def test_a_file_that_does_not_load_is_explained(copy, damaged):
+    for file in (BINDINGS, LIBRARY):
+        shutil.copy(file, copy / "torch_moe_ttnn")
+    (copy / "torch_moe_ttnn" / damaged.name).write_text("not a library")
+    error = import_copy(copy)
+    assert f"{damaged.name}: file too short" in error or f"{damaged.name}: invalid ELF header" in error
+    assert "a file is damaged" in error
+    assert f"Built: {BINDINGS.name}, {LIBRARY.name}, against torch {torch.__version__}." in error
 
 
 def test_another_torch_is_named(copy):
-    (copy / "torch_moe_ttnn" / Path(torch_moe_ttnn._C.__file__).name).write_text("not a library")
+    for file in (BINDINGS, LIBRARY):
+        (copy / "torch_moe_ttnn" / file.name).write_text("not a library")
     (copy / "torch_moe_ttnn" / "_build_info.py").write_text("TORCH_VERSION = '2.12.0'")
     error = import_copy(copy)
     assert "Likely cause: it was built against another torch than the one that runs" in error
@@ -128,6 +151,7 @@ def test_another_torch_is_named(copy):
 
 def test_another_python_is_named(copy):
     (copy / "torch_moe_ttnn" / "_C.cpython-27-pdp11-linux-gnu.so").touch()
+    (copy / "torch_moe_ttnn" / LIBRARY.name).touch()
     assert "Likely cause: it was built for another Python or platform" in import_copy(copy)
 
 

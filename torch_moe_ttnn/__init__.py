@@ -4,9 +4,10 @@ Importing the package registers ``torch.ops.moe.prepare_mapping`` and ``torch.op
 ``tt`` with its module ``torch.tt``.
 """
 
-from torch_moe_ttnn import _library
+from torch_moe_ttnn._load import library_path, load
 
-_library.load()
+load()
+del load
 
 from torch_moe_ttnn import _fake  # noqa: E402, F401
 from torch_moe_ttnn._version import __version__  # noqa: E402
@@ -28,6 +29,7 @@ __all__ = [
     "PADDING_TOKEN",
     "Routing",
     "__version__",
+    "library_path",
     "padded_num_experts",
     "prepare_mapping",
     "prepare_routing",

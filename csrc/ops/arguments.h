@@ -12,6 +12,8 @@
 #include <c10/core/Device.h>
 #include <c10/core/SymInt.h>
 
+#include "export.h"
+
 namespace moe {
 
 inline constexpr uint64_t kMaxBytes = std::numeric_limits<int64_t>::max();
@@ -20,7 +22,7 @@ inline constexpr uint64_t kMaxBytes = std::numeric_limits<int64_t>::max();
 // compiler nothing, and the kernel that runs checks the real size.
 bool product_fits(std::initializer_list<c10::SymInt> sizes, uint64_t limit);
 
-void check_same_device(const char* op, const c10::Device& selected_experts, const c10::Device& routing_weights);
+MOE_API void check_same_device(const char* op, const c10::Device& selected_experts, const c10::Device& routing_weights);
 
 // Devices, dtypes, shapes, and the number of experts.
 void check_router_choices(

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <c10/util/Exception.h>
+#include <pybind11/operators.h>
 #include <torch/csrc/Exceptions.h>
 #include <torch/csrc/utils/pybind.h>
 
@@ -66,22 +67,66 @@ void bind_devices(pybind11::module_& m) {
   m.def("properties", wrap_pybind_function_no_gil([](c10::DeviceIndex index) {
           return open_device(index).device().properties();
         }));
-  pybind11::class_<runtime::DeviceProperties>(m, "Properties")
-      .def_readonly("runtime", &runtime::DeviceProperties::runtime)
-      .def_readonly("name", &runtime::DeviceProperties::name)
-      .def_readonly("architecture", &runtime::DeviceProperties::architecture)
-      .def_readonly("grid_x", &runtime::DeviceProperties::grid_x)
-      .def_readonly("grid_y", &runtime::DeviceProperties::grid_y)
-      .def_readonly("l1_size", &runtime::DeviceProperties::l1_size)
-      .def_readonly("dram_banks", &runtime::DeviceProperties::dram_banks)
-      .def_readonly("dram_size", &runtime::DeviceProperties::dram_size)
-      .def_readonly("dram_alignment", &runtime::DeviceProperties::dram_alignment);
+}
+
+// Every value once, in the order of __repr__.
+pybind11::tuple fields(const runtime::DeviceProperties& p) {
+  return pybind11::make_tuple(
+      p.runtime,
+      p.name,
+      p.architecture,
+      std::pair(p.grid_x, p.grid_y),
+      p.l1_size,
+      p.l1_unreserved,
+      p.dram_size,
+      p.dram_banks,
+      p.dram_alignment);
+}
+
+void bind_device_properties(pybind11::module_& m) {
+  using runtime::DeviceProperties;
+  pybind11::class_<DeviceProperties>(m, "DeviceProperties", "What a device is. Equal properties are interchangeable.")
+      .def_readonly(
+          "runtime",
+          &DeviceProperties::runtime,
+          "``\"emulated\"``: in this process, on the host; ``\"metal\"``: TT-Metalium, with hardware or a simulator.")
+      .def_readonly("name", &DeviceProperties::name, "The device's name, for people.")
+      .def_readonly(
+          "architecture", &DeviceProperties::architecture, "tt-metal's name: ``\"wormhole_b0\"`` or ``\"blackhole\"``.")
+      .def_property_readonly(
+          "grid",
+          [](const DeviceProperties& p) { return std::pair(p.grid_x, p.grid_y); },
+          "Columns and rows of worker cores.")
+      .def_readonly("l1_size", &DeviceProperties::l1_size, "Bytes of L1 memory of each core.")
+      .def_readonly(
+          "l1_unreserved",
+          &DeviceProperties::l1_unreserved,
+          "The address in L1 from which a program may use it; firmware and kernels are below.")
+      .def_readonly("dram_size", &DeviceProperties::dram_size, "Bytes of DRAM, all banks together.")
+      .def_readonly("dram_banks", &DeviceProperties::dram_banks, "Banks of DRAM.")
+      .def_readonly(
+          "dram_alignment",
+          &DeviceProperties::dram_alignment,
+          "Bytes: what a transfer between DRAM and L1 must agree on at both ends.")
+      .def_property_readonly(
+          "total_memory",
+          [](const DeviceProperties& p) { return p.dram_size; },
+          "``dram_size``, by the name that other devices give it.")
+      .def(pybind11::self == pybind11::self)
+      .def("__hash__", [](const DeviceProperties& p) { return pybind11::hash(fields(p)); })
+      .def("__repr__", [](const DeviceProperties& p) {
+        return pybind11::str(
+                   "DeviceProperties(runtime={!r}, name={!r}, architecture={!r}, grid={}, l1_size={}, "
+                   "l1_unreserved={}, dram_size={}, dram_banks={}, dram_alignment={})")
+            .format(*fields(p));
+      });
 }
 
 }  // namespace
 
 void bind_tt(pybind11::module_& module) {
   auto m = module.def_submodule("tt");
+  bind_device_properties(m);
   bind_devices(m);
   m.def("default_generator", wrap_pybind_function([](c10::DeviceIndex index) { return default_generator(index); }));
   m.def("fallback_mode", wrap_pybind_function(&fallback_mode));

@@ -23,6 +23,12 @@ CHIPS = {
 }
 
 
+FIELDS = [
+    *("runtime", "name", "architecture", "grid"),
+    *("l1_size", "l1_unreserved", "dram_size", "dram_banks", "dram_alignment"),
+]
+
+
 def test_properties():
     properties = torch.tt.get_device_properties()
     assert properties == torch.tt.get_device_properties("tt:0")
@@ -31,6 +37,7 @@ def test_properties():
     assert properties.l1_size == l1_size
     assert properties.dram_banks == dram_banks
     assert properties.dram_alignment == dram_alignment
+    assert 0 < properties.l1_unreserved < properties.l1_size
     assert properties.total_memory == properties.dram_size
     if properties.runtime == "emulated":
         assert properties.grid == grid
@@ -39,6 +46,27 @@ def test_properties():
         # A board may have fewer cores than the chip, and firmware keeps a little of the memory.
         assert 0.9 * gib * 2**30 < properties.dram_size <= gib * 2**30
     assert torch.tt.get_device_name("tt") == properties.name != ""
+
+
+def test_properties_are_values():
+    properties, same = torch.tt.get_device_properties(), torch.tt.get_device_properties()
+    assert isinstance(properties, torch.tt.DeviceProperties)
+    assert len({properties, same}) == 1
+    assert properties != properties.name
+    with pytest.raises(AttributeError):
+        properties.name = "another"
+
+
+def test_properties_print_every_field():
+    properties = torch.tt.get_device_properties()
+    fields = {name: getattr(properties, name) for name in FIELDS}
+    assert repr(properties) == f"DeviceProperties({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
+
+def test_fields_of_properties_are_documented():
+    public = {name for name in dir(torch.tt.DeviceProperties) if not name.startswith("_")}
+    assert public == {*FIELDS, "total_memory"}
+    assert all(getattr(torch.tt.DeviceProperties, name).__doc__ for name in public)
 
 
 def test_the_other_architecture():

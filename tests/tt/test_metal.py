@@ -90,6 +90,8 @@ def test_a_kernel_that_does_not_compile(tmp_path):
     shutil.copy(CHECKOUT / "_torch_moe_ttnn_autoload.py", tmp_path)
     for folder in ("tt/kernels", "contract"):
         shutil.copytree(CHECKOUT / "csrc" / folder, package / "csrc" / folder)
+    (package / "csrc/tt/runtime").mkdir()
+    shutil.copy(CHECKOUT / "csrc/tt/runtime/limits.h", package / "csrc/tt/runtime")
     kernel = package / "csrc/tt/kernels/prepare_mapping.cpp"
     kernel.write_text(kernel.read_text() + "int broken = no_such_name;\n")
     process = processes.run(AFTER_A_FAILURE, PYTHONPATH=str(tmp_path), TT_METAL_CACHE=str(tmp_path / "cache"))

@@ -1,6 +1,5 @@
 """The devices: how many, which one, what they are."""
 
-import dataclasses
 from typing import TypeAlias
 
 import torch
@@ -122,44 +121,13 @@ def dram_traffic(device: DeviceLike = None) -> tuple[int, int]:
     return _C.tt.dram_traffic(index_of(device))
 
 
-@dataclasses.dataclass(frozen=True)
-class DeviceProperties:
-    """What a device is."""
-
-    runtime: str
-    """``"emulated"``: in this process, on the host; ``"metal"``: TT-Metalium, with hardware or a simulator."""
-    name: str
-    architecture: str
-    """tt-metal's name: ``"wormhole_b0"`` or ``"blackhole"``."""
-    grid: tuple[int, int]
-    """Columns and rows of worker cores."""
-    l1_size: int
-    """Bytes of L1 memory of each core."""
-    dram_size: int
-    """Bytes of DRAM, all banks together."""
-    dram_banks: int
-    dram_alignment: int
-    """Bytes: what a transfer between DRAM and L1 must agree on at both ends."""
-
-    @property
-    def total_memory(self) -> int:
-        """``dram_size``, by the name that other devices give it."""
-        return self.dram_size
+DeviceProperties: TypeAlias = _C.tt.DeviceProperties
+"""What a device is: ``help(torch.tt.DeviceProperties)`` describes its fields."""
 
 
 def get_device_properties(device: DeviceLike = None) -> DeviceProperties:
     """Return what a device is. Opens it."""
-    properties = _C.tt.properties(index_of(device))
-    return DeviceProperties(
-        runtime=properties.runtime,
-        name=properties.name,
-        architecture=properties.architecture,
-        grid=(properties.grid_x, properties.grid_y),
-        l1_size=properties.l1_size,
-        dram_size=properties.dram_size,
-        dram_banks=properties.dram_banks,
-        dram_alignment=properties.dram_alignment,
-    )
+    return _C.tt.properties(index_of(device))
 
 
 def get_device_name(device: DeviceLike = None) -> str:

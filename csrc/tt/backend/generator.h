@@ -2,6 +2,8 @@
 
 #include <ATen/core/Generator.h>
 
+#include "export.h"
+
 namespace moe::tt::backend {
 
 // A device's generator of random numbers: PyTorch's CPU generator, for random operators fall back to the CPU. The same
@@ -9,7 +11,7 @@ namespace moe::tt::backend {
 at::Generator make_generator(c10::DeviceIndex index);
 
 // The one that operators use which are given none; -1 is the current device.
-const at::Generator& default_generator(c10::DeviceIndex index);
+MOE_API const at::Generator& default_generator(c10::DeviceIndex index);
 
 // What CPU kernels can draw from in its place. Throws where the generator is no tt generator.
 at::Generator host_generator(const at::Generator& generator);

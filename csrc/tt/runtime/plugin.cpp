@@ -18,7 +18,7 @@ std::filesystem::path own_folder() {
 }
 
 std::filesystem::path own_library() {
-  return own_folder() / "libmoe_tt_metal.so";
+  return own_folder() / MOE_METAL_LIBRARY;  // setup.py's name for it
 }
 
 // An installed package has the device's code in its own folder; an editable one, in the checkout around it.

@@ -29,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "export.h"
 #include "tt/runtime/errors.h"
 #include "tt/runtime/process.h"
 
@@ -45,6 +46,8 @@ struct DeviceProperties {
   uint32_t dram_banks;
   uint64_t dram_size;       // bytes, all banks together
   uint32_t dram_alignment;  // bytes: what a NoC read from DRAM and its destination must agree on
+
+  bool operator==(const DeviceProperties&) const = default;
 
   uint32_t num_cores() const {
     return grid_x * grid_y;
@@ -203,7 +206,7 @@ class Device {
       std::span<const std::shared_ptr<Buffer>> buffers);
 
   // Waits for everything enqueued, and throws the first failure since the last call.
-  void synchronize();
+  MOE_API void synchronize();
 
   // Launches enqueued since the device was opened.
   uint64_t num_launches() const {

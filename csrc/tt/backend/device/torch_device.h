@@ -9,6 +9,7 @@
 
 #include <c10/core/Device.h>
 
+#include "export.h"
 #include "tt/backend/memory/caching_allocator.h"
 #include "tt/runtime/runtime.h"
 
@@ -24,7 +25,7 @@ class OpenDevice {
   }
 
   // Throws in a forked child and once the device is closed.
-  runtime::Device& device();
+  MOE_API runtime::Device& device();
 
   MemoryCache& memory() {
     return memory_;
@@ -73,10 +74,10 @@ class DeferChecks {
 };
 
 // The device, opened if this is its first use. Throws where that fails; the next call tries again.
-OpenDevice& open_device(c10::DeviceIndex index);
+MOE_API OpenDevice& open_device(c10::DeviceIndex index);
 
 // The device if it was opened, else null. Opens nothing.
-OpenDevice* find_open_device(c10::DeviceIndex index) noexcept;
+MOE_API OpenDevice* find_open_device(c10::DeviceIndex index) noexcept;
 
 // The open device that an address of device memory belongs to, else null.
 OpenDevice* find_device_of(const void* address) noexcept;
@@ -85,6 +86,6 @@ OpenDevice* find_device_of(const void* address) noexcept;
 std::vector<OpenDevice*> open_devices();
 
 // Closes what is open, for good. What still holds memory of a device frees it in vain.
-void close_devices() noexcept;
+MOE_API void close_devices() noexcept;
 
 }  // namespace moe::tt::backend

@@ -4,14 +4,16 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include "export.h"
+
 namespace moe::tt::backend {
 
 // What becomes of an operator that has no kernel for tt: "silent" and "warn" run it on the CPU, "warn" with a warning
 // at its first time, and "error" raises. At first it is what TORCH_TT_FALLBACK says, or "warn".
-std::string fallback_mode();
+MOE_API std::string fallback_mode();
 
 // Warnings start anew.
-void set_fallback_mode(const std::string& mode);
+MOE_API void set_fallback_mode(const std::string& mode);
 
 // Warns, raises or does nothing, as the mode says.
 void announce_fallback(const c10::OperatorHandle& op);

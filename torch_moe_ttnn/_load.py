@@ -1,4 +1,4 @@
-"""Loads the compiled extension, which registers the operators, and explains itself where it cannot."""
+"""Loads the two compiled files, which register the operators, and explains itself where they do not load."""
 
 import importlib
 import importlib.machinery
@@ -9,12 +9,24 @@ from types import ModuleType
 
 import torch
 
+_PACKAGE = Path(__file__).resolve().parent
+_LIBRARY = "libtorch_moe_ttnn.so"
+
+
+def library_path() -> str:
+    """Return the path of ``libtorch_moe_ttnn.so``, which holds the operators.
+
+    For C++: the operators are registered as soon as a program loads the library, by linking it or by ``dlopen``. It
+    needs PyTorch's C++ libraries and no Python. ``examples/aot_inductor.py`` shows such a program.
+    """
+    return str(_PACKAGE / _LIBRARY)
+
 
 def load() -> ModuleType:
-    """Import ``torch_moe_ttnn._C``.
+    """Import ``torch_moe_ttnn._C``, the bindings, and with it the library that they link.
 
     Raises:
-        ImportError: the extension is missing or does not load; the message names likely causes.
+        ImportError: one of the two is missing or does not load; the message names likely causes.
     """
     try:
         return importlib.import_module("torch_moe_ttnn._C")
@@ -23,28 +35,33 @@ def load() -> ModuleType:
 
 
 def _explain(error: ImportError) -> str:
-    package = Path(__file__).resolve().parent
-    built = sorted(file.name for file in package.glob("_C.*") if file.suffix != ".pyi")
+    bindings = sorted(file.name for file in _PACKAGE.glob("_C.*") if file.suffix != ".pyi")
+    library = [_LIBRARY] if (_PACKAGE / _LIBRARY).exists() else []
+    built = [*bindings, *library]
     built_against = _built_against()
     causes = []
-    if not built and (package.parent / "setup.py").exists():
+    if not built and (_PACKAGE.parent / "setup.py").exists():
         causes.append(
-            f"{package} is a source tree in which nothing was built: run `pip install -e .` in it, or start Python in "
+            f"{_PACKAGE} is a source tree in which nothing was built: run `pip install -e .` in it, or start Python in "
             "another folder to use an installed package"
         )
     elif not built:
-        causes.append(f"{package} holds no compiled extension: reinstall torch_moe_ttnn")
+        causes.append(f"{_PACKAGE} holds no compiled extension: reinstall torch_moe_ttnn")
+    elif not library:
+        causes.append(f"{_PACKAGE} holds no {_LIBRARY}, which {bindings[0]} links: reinstall torch_moe_ttnn")
+    elif not bindings:
+        causes.append(f"{_PACKAGE} holds {_LIBRARY} but not _C, its bindings for Python: reinstall torch_moe_ttnn")
     else:
         if _without_build(built_against) != _without_build(torch.__version__):
             causes.append(
                 "it was built against another torch than the one that runs: install that torch, or reinstall "
                 "torch_moe_ttnn beside this one"
             )
-        if not {f"_C{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES} & set(built):
+        if not {f"_C{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES} & set(bindings):
             causes.append("it was built for another Python or platform: reinstall torch_moe_ttnn for this one")
         if not causes:
             causes.append(
-                "the file is damaged, or built on a system with a newer C or C++ library: reinstall torch_moe_ttnn, "
+                "a file is damaged, or built on a system with a newer C or C++ library: reinstall torch_moe_ttnn, "
                 "from source if need be"
             )
     return "\n".join(
