@@ -21,8 +21,8 @@ constexpr int kChip = 9999;
 void report(const char* when) {
   std::string said = "not in use";
   try {
-    moe::tt::metal::require_chip_not_in_use(kChip, std::chrono::seconds(0));
-  } catch (const moe::tt::DeviceError& error) {
+    moe::tt::runtime::metal::require_chip_not_in_use(kChip, std::chrono::seconds(0));
+  } catch (const moe::tt::runtime::DeviceError& error) {
     said = error.what();
   }
   std::printf("%s: %s\n", when, said.c_str());

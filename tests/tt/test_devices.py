@@ -214,7 +214,7 @@ def test_metal_without_a_chip():
     )
     count, message = processes.output(code, TORCH_TT_RUNTIME="metal", TT_METAL_SIMULATOR=None).splitlines()[:2]
     assert count == "0"
-    built = Path(torch_moe_ttnn.__file__).with_name("libmoe_tt_metal.so").exists()
+    built = Path(torch_moe_ttnn._C.tt.metal_library()).exists()
     assert ("finds no Tenstorrent device" if built else "was built without TT-Metalium") in message
     assert "set TORCH_TT_RUNTIME=emulated" in message
 

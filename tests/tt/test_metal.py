@@ -13,7 +13,7 @@ from support import processes
 
 PACKAGE = Path(torch_moe_ttnn.__file__).parent
 CHECKOUT = Path(__file__).parents[2]
-LIBRARY = PACKAGE / "libmoe_tt_metal.so"
+LIBRARY = Path(torch_moe_ttnn._C.tt.metal_library())
 SIMULATOR = os.environ.get("TT_METAL_SIMULATOR", "")
 
 needs_library = pytest.mark.skipif(not LIBRARY.exists(), reason="built without TT-Metalium")
@@ -88,10 +88,7 @@ def test_a_kernel_that_does_not_compile(tmp_path):
     package = tmp_path / "torch_moe_ttnn"
     shutil.copytree(PACKAGE, package)
     shutil.copy(CHECKOUT / "_torch_moe_ttnn_autoload.py", tmp_path)
-    for folder in ("tt/kernels", "contract"):
-        shutil.copytree(CHECKOUT / "csrc" / folder, package / "csrc" / folder)
-    (package / "csrc/tt/runtime").mkdir()
-    shutil.copy(CHECKOUT / "csrc/tt/runtime/limits.h", package / "csrc/tt/runtime")
+    shutil.copytree(CHECKOUT / "csrc", package / "csrc")
     kernel = package / "csrc/tt/kernels/prepare_mapping.cpp"
     kernel.write_text(kernel.read_text() + "int broken = no_such_name;\n")
     process = processes.run(AFTER_A_FAILURE, PYTHONPATH=str(tmp_path), TT_METAL_CACHE=str(tmp_path / "cache"))

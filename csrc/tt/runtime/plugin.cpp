@@ -17,10 +17,6 @@ std::filesystem::path own_folder() {
   return loaded_from(reinterpret_cast<const void*>(&has_metal_library));
 }
 
-std::filesystem::path own_library() {
-  return own_folder() / MOE_METAL_LIBRARY;  // setup.py's name for it
-}
-
 // An installed package has the device's code in its own folder; an editable one, in the checkout around it.
 std::filesystem::path own_kernels() {
   const std::array places{own_folder() / "csrc/tt/kernels", own_folder().parent_path() / "csrc/tt/kernels"};
@@ -39,20 +35,24 @@ std::filesystem::path own_kernels() {
 
 }  // namespace
 
+std::filesystem::path metal_library() {
+  return own_folder() / MOE_METAL_LIBRARY;  // setup.py's name for it
+}
+
 bool has_metal_library() {
   std::error_code error;
-  return std::filesystem::exists(own_library(), error);
+  return std::filesystem::exists(metal_library(), error);
 }
 
 std::unique_ptr<Runtime> make_metal_runtime() {
   if (!has_metal_library()) {
     throw DeviceError(
         str("this installation of torch_moe_ttnn was built without TT-Metalium: there is no ",
-            own_library().string(),
+            metal_library().string(),
             ". Build it again with TT_METALIUM_PREFIX set to TT-Metalium's prefix and TORCH_MOE_METAL=1, or set "
             "TORCH_TT_RUNTIME=emulated for the emulated device"));
   }
-  return make_metal_runtime(own_library(), own_kernels());
+  return make_metal_runtime(metal_library(), own_kernels());
 }
 
 std::unique_ptr<Runtime> make_metal_runtime(

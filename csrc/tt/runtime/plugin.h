@@ -3,12 +3,16 @@
 #include <filesystem>
 #include <memory>
 
+#include "export.h"
 #include "tt/runtime/runtime.h"
 
 namespace moe::tt::runtime {
 
 // The runtime on TT-Metalium is a library of its own beside this one, so that an installation without TT-Metalium
 // imports and works.
+
+// Where it is, or would be.
+MOE_API std::filesystem::path metal_library();
 
 // Whether it is there.
 bool has_metal_library();
