@@ -8,14 +8,12 @@
 #include <torch/csrc/Exceptions.h>
 #include <torch/csrc/utils/pybind.h>
 
-#include "tt/backend/device/current_device.h"
-#include "tt/backend/device/fork.h"
-#include "tt/backend/device/guard.h"
+#include "tt/backend/device/devices.h"
 #include "tt/backend/device/torch_device.h"
-#include "tt/backend/fallback/fallback_mode.h"
+#include "tt/backend/fallback/fallback.h"
 #include "tt/backend/generator.h"
-#include "tt/backend/memory/allocator.h"
 #include "tt/backend/register.h"
+#include "tt/runtime/plugin.h"
 
 namespace moe::python {
 using namespace tt;
@@ -47,14 +45,14 @@ void bind_devices(pybind11::module_& m) {
       std::atexit([] { close_devices(); });
     }
   });
-  m.def("synchronize", wrap_pybind_function_no_gil([](c10::DeviceIndex index) { guard()->synchronizeDevice(index); }));
+  m.def("synchronize", wrap_pybind_function_no_gil(&synchronize_device));
   m.def("num_launches", wrap_pybind_function([](c10::DeviceIndex index) {
           check_device_index(index);
-          OpenDevice* device = find_open_device(index);
-          return device == nullptr ? 0 : device->device().num_launches();
+          TorchDevice* device = find_open_device(index);
+          return device == nullptr ? 0 : device->runtime_device().num_launches();
         }));
   m.def("dram_traffic", wrap_pybind_function_no_gil([](c10::DeviceIndex index) {
-          runtime::Device& device = open_device(index).device();
+          runtime::Device& device = open_device(index).runtime_device();
           device.synchronize();
           const auto traffic = device.dram_traffic();
           TORCH_CHECK(
@@ -65,7 +63,7 @@ void bind_devices(pybind11::module_& m) {
           return std::pair(traffic->read, traffic->written);
         }));
   m.def("properties", wrap_pybind_function_no_gil([](c10::DeviceIndex index) {
-          return open_device(index).device().properties();
+          return open_device(index).runtime_device().properties();
         }));
 }
 
@@ -131,6 +129,7 @@ void bind_tt(pybind11::module_& module) {
   m.def("default_generator", wrap_pybind_function([](c10::DeviceIndex index) { return default_generator(index); }));
   m.def("fallback_mode", wrap_pybind_function(&fallback_mode));
   m.def("set_fallback_mode", wrap_pybind_function(&set_fallback_mode));
+  m.def("metal_library", [] { return runtime::metal_library().string(); });
 }
 
 }  // namespace moe::python

@@ -38,14 +38,14 @@ launch::Launcher& launcher_of(const at::Tensor& tensor) {
   // Never destroyed: a device closes when the interpreter exits, and frees what its launches hold.
   static auto* const mutex = new std::mutex;
   static auto* const launchers = new std::array<LauncherOfDevice*, std::numeric_limits<c10::DeviceIndex>::max() + 1>();
-  backend::OpenDevice& device = backend::open_device(tensor.device().index());
+  backend::TorchDevice& device = backend::open_device(tensor.device().index());
   const std::lock_guard lock(*mutex);
   LauncherOfDevice*& found = launchers->at(device.index());
   if (found == nullptr) {
-    const auto bytes = static_cast<int64_t>(launch::InvalidIds::num_bytes(device.device().properties()));
+    const auto bytes = static_cast<int64_t>(launch::InvalidIds::num_bytes(device.runtime_device().properties()));
     at::Tensor records = at::empty({bytes}, tensor.options().dtype(at::kByte));
-    found = new LauncherOfDevice{records, {device.device(), backend::span_of(records)}};
-    device.add_check([launcher = &found->launcher] { raise_invalid_id(*launcher); });
+    found = new LauncherOfDevice{records, {device.runtime_device(), backend::span_of(records)}};
+    device.set_launch_check([launcher = &found->launcher] { raise_invalid_id(*launcher); });
   }
   return found->launcher;
 }

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "tt/backend/device/current_device.h"
+#include "tt/backend/device/devices.h"
 
 namespace moe::tt::backend {
 namespace {
@@ -34,7 +34,7 @@ class GeneratorImpl final : public c10::GeneratorImpl {
   uint64_t seed() override {
     return host_.seed();
   }
-  // The CPU's generator has no offset, but PyTorch asks for one to pickle and copy a device's.
+  // The CPU's generator has no offset, but PyTorch asks a device's for one to pickle or copy it.
   void set_offset(uint64_t offset) override {
     TORCH_CHECK(offset == 0, "expected 0 for the offset of a tt generator, which has none, got ", offset);
   }
@@ -56,7 +56,7 @@ class GeneratorImpl final : public c10::GeneratorImpl {
   at::Generator host_;
 };
 
-// Seeded as the CPU's is: a torch.manual_seed before the devices were known counts for them too.
+// Seeds them like the CPU's: a torch.manual_seed that came first counts for the devices too.
 std::vector<at::Generator>* make_default_generators() {
   const uint64_t seed = at::detail::getDefaultCPUGenerator().current_seed();
   auto* generators = new std::vector<at::Generator>;
@@ -75,7 +75,7 @@ at::Generator make_generator(c10::DeviceIndex index) {
 const at::Generator& default_generator(c10::DeviceIndex index) {
   index = device_index_or_current(index);
   check_device_index(index);
-  // Never destroyed, for Python may still hold them at exit.
+  // Never destroyed: Python may hold them until the process ends.
   static const auto* const generators = make_default_generators();
   return (*generators)[index];
 }

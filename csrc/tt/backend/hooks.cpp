@@ -1,19 +1,19 @@
-#include "tt/backend/hooks.h"
-
+#include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <c10/core/CPUAllocator.h>
 
-#include "tt/backend/device/current_device.h"
-#include "tt/backend/device/fork.h"
+#include "tt/backend/aten/operators.h"
+#include "tt/backend/device/devices.h"
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/generator.h"
-#include "tt/backend/memory/storage.h"
+#include "tt/backend/register.h"
 
 namespace moe::tt::backend {
 namespace {
 
+// What PyTorch asks of a device from outside, beyond its kernels, its allocator and its guard.
 class Hooks final : public at::PrivateUse1HooksInterface {
  public:
-  // Opens nothing: which device is wanted is known only at its first use.
+  // Opens nothing: the first use of a device opens it.
   void init() const override {
     check_not_forked();
   }
@@ -51,8 +51,8 @@ class Hooks final : public at::PrivateUse1HooksInterface {
     return index < 0 ? current_device() : exchangeDevice(index);
   }
 
-  // Copies take the bytes before they return, so that no memory has to be pinned for them: pin_memory gives a plain
-  // copy, as a DataLoader asks for it, and nothing says that it is pinned.
+  // A copy to the device has taken the bytes when it returns, so pinned memory would gain nothing. pin_memory(), which
+  // a DataLoader calls, makes a plain copy, and is_pinned() stays false.
   bool isPinnedPtr(const void*) const override {
     return false;
   }
@@ -62,7 +62,7 @@ class Hooks final : public at::PrivateUse1HooksInterface {
   }
 
   at::Device getDeviceFromPtr(void* address) const override {
-    const OpenDevice* device = find_device_of(address);
+    const TorchDevice* device = find_device_of(address);
     TORCH_CHECK(device != nullptr, "expected an address of tt memory, got ", address);
     return {c10::kPrivateUse1, device->index()};
   }

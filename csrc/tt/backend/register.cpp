@@ -1,6 +1,5 @@
 #include "tt/backend/register.h"
 
-#include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <ATen/ops/_reshape_alias_native.h>
 #include <ATen/ops/as_strided_native.h>
 #include <ATen/ops/is_set_to_native.h>
@@ -9,30 +8,23 @@
 #include <ATen/ops/view_as_complex_native.h>
 #include <ATen/ops/view_as_real_native.h>
 #include <ATen/ops/view_native.h>
-#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
-#include "tt/backend/aten/autocast.h"
-#include "tt/backend/aten/copy.h"
-#include "tt/backend/aten/factories.h"
-#include "tt/backend/device/guard.h"
+#include "tt/backend/aten/operators.h"
 #include "tt/backend/fallback/fallback.h"
-#include "tt/backend/hooks.h"
-#include "tt/backend/memory/allocator.h"
-#include "tt/backend/memory/storage.h"
+#include "tt/backend/memory/caching_allocator.h"
 
 namespace moe::tt::backend {
 namespace {
 
-// One stream a device: there is nothing to record.
+// A device has one stream: there is nothing to record.
 void record_stream(at::Tensor&, at::Stream) {}
 
-torch::Library& keep(torch::Library library) {
-  return *new torch::Library(std::move(library));
-}
-
+// A library for kernels of one dispatch key. It does at a call what TORCH_LIBRARY_IMPL does when the file is loaded:
+// kernels for PrivateUse1 must not be registered before it is known that no other backend has it. Never destroyed, as
+// that would unregister the kernels.
 torch::Library& implement(const char* name_space, c10::DispatchKey key) {
-  return keep(torch::Library(torch::Library::IMPL, name_space, key, __FILE__, __LINE__));
+  return *new torch::Library(torch::Library::IMPL, name_space, key, __FILE__, __LINE__);
 }
 
 void register_kernels() {
@@ -40,7 +32,7 @@ void register_kernels() {
   aten.impl("empty.memory_format", &empty_memory_format);
   aten.impl("empty_strided", &empty_strided);
 
-  // Views are arithmetic on offsets and strides: PyTorch's own serve any device.
+  // Views are arithmetic on offsets and strides: PyTorch's own kernels serve any device.
   aten.impl("as_strided", &at::native::as_strided_tensorimpl);
   aten.impl("view", &at::native::view);
   aten.impl("_reshape_alias", &at::native::_reshape_alias);
@@ -68,8 +60,8 @@ void register_kernels() {
   implement("_", c10::DispatchKey::AutocastPrivateUse1).fallback(torch::CppFunction::makeFallthrough());
   register_autocast(implement("aten", c10::DispatchKey::AutocastPrivateUse1));
 
-  // The copy sees to these bits. Resolved before, its destination would be a temporary tensor, for its schema does not
-  // say that it writes there.
+  // copy_from() takes care of these bits. PyTorch would resolve them first and give it a temporary tensor as its
+  // destination, since the schema does not say that the operator writes there.
   for (const auto key : {c10::DispatchKey::Conjugate, c10::DispatchKey::Negative}) {
     implement("aten", key).impl("_copy_from", torch::CppFunction::makeFallthrough());
   }

@@ -1,11 +1,18 @@
 #pragma once
 
+#include <ATen/detail/PrivateUse1HooksInterface.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+
 #include "export.h"
 
 namespace moe::tt::backend {
 
-// Makes tt known to PyTorch: kernels, allocator, guard, hooks and the name. Throws where another backend has taken
-// PyTorch's one place for a device from outside. Opens nothing.
+// Registers tt with PyTorch as PrivateUse1: the name, the allocator, the guard, the hooks and the kernels. Opens no
+// device. Throws if another backend has registered as PrivateUse1; a second call does nothing.
 MOE_API void register_backend();
+
+// What it registers, each from the file of its name.
+at::PrivateUse1HooksInterface* hooks();
+const c10::impl::DeviceGuardImplInterface* guard();
 
 }  // namespace moe::tt::backend

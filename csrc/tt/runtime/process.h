@@ -4,9 +4,13 @@
 #include <unistd.h>
 
 #include "tt/runtime/errors.h"
-#include "tt/support/str.h"
 
 namespace moe::tt::runtime {
+
+// PyTorch's words for it, of any device.
+inline constexpr const char* kUsedAfterFork =
+    "Cannot use tt devices in a forked subprocess whose parent had opened one. To use tt with multiprocessing, you "
+    "must use the 'spawn' start method";
 
 // The process that opened a device. A child of fork() has a copy of the device's memory but none of its threads, and
 // perhaps a mutex that one of them held: there a device may neither be used nor taken apart.
@@ -18,12 +22,7 @@ class Process {
 
   void require_current() const {
     if (!is_current()) {
-      throw DeviceError(
-          str("a Tenstorrent device cannot be used after fork(): process ",
-              id_,
-              " opened it, this is process ",
-              getpid(),
-              "; open devices only in the child, or start it with the 'spawn' method"));
+      throw DeviceError(kUsedAfterFork);
     }
   }
 

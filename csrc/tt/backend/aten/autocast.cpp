@@ -1,7 +1,7 @@
-#include "tt/backend/aten/autocast.h"
-
 #include <ATen/Operators.h>
 #include <ATen/autocast_mode.h>
+
+#include "tt/backend/aten/operators.h"
 
 namespace moe::tt::backend {
 
@@ -11,7 +11,7 @@ namespace moe::tt::backend {
 #define MOE_TT_PROMOTE(...) KERNEL_PRIVATEUSEONE(__VA_ARGS__, promote)
 
 void register_autocast(torch::Library& library) {
-  auto& m = library;  // the macros' name for it
+  auto& m = library;  // The macros use this name.
   AT_FORALL_LOWER_PRECISION_FP(MOE_TT_LOWER_PRECISION)
   AT_FORALL_FP32(MOE_TT_FP32)
   AT_FORALL_FP32_SET_OPT_DTYPE(MOE_TT_FP32_SET_OPT_DTYPE)

@@ -1,10 +1,9 @@
-#include "tt/backend/aten/factories.h"
-
 #include <ATen/EmptyTensor.h>
 #include <c10/core/DeviceGuard.h>
 
-#include "tt/backend/device/fork.h"
-#include "tt/backend/memory/allocator.h"
+#include "tt/backend/aten/operators.h"
+#include "tt/backend/device/devices.h"
+#include "tt/backend/memory/caching_allocator.h"
 
 namespace moe::tt::backend {
 namespace {

@@ -1,28 +1,24 @@
-#include "tt/backend/device/guard.h"
-
 #include <chrono>
 
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
 
-#include "tt/backend/device/current_device.h"
+#include "tt/backend/device/devices.h"
 #include "tt/backend/device/torch_device.h"
+#include "tt/backend/register.h"
 
 namespace moe::tt::backend {
 namespace {
 
-// A place in a device's queue. The queue itself marks none, so that waiting for one waits for the whole queue.
+// A place in a device's queue. The queue cannot mark a place, so waiting for an event waits for the whole queue.
 struct Event {
   c10::DeviceIndex device;
   bool timed;
   std::chrono::steady_clock::time_point time;
 };
 
-void synchronize(c10::DeviceIndex index) {
-  if (OpenDevice* device = find_open_device(index)) {
-    device->synchronize();
-  }
-}
-
+// PyTorch's view of devices, streams and events. A device has one in-order queue, hence one stream: a request for a new
+// stream returns it too.
 class Guard final : public c10::impl::DeviceGuardImplInterface {
  public:
   c10::DeviceType type() const override {
@@ -75,19 +71,19 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
   }
 
   bool queryStream(const c10::Stream& stream) const override {
-    synchronize(stream.device_index());
+    synchronize_device(stream.device_index());
     return true;
   }
 
   void synchronizeStream(const c10::Stream& stream) const override {
-    synchronize(stream.device_index());
+    synchronize_device(stream.device_index());
   }
 
   void synchronizeDevice(c10::DeviceIndex index) const override {
-    synchronize(device_index_or_current(index));
+    synchronize_device(index);
   }
 
-  // An event that measures time waits until its place in the queue is reached: the device keeps no clock of its own.
+  // Recording an event that measures time waits for the queue: the device keeps no clock of its own.
   void record(void** event, const c10::Stream& stream, c10::DeviceIndex index, c10::EventFlag flag) const override {
     TORCH_CHECK(
         index == -1 || index == stream.device_index(),
@@ -97,7 +93,7 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
         static_cast<int>(index));
     const bool timed = flag == c10::EventFlag::BACKEND_DEFAULT;
     if (timed) {
-      synchronize(stream.device_index());
+      synchronize_device(stream.device_index());
     }
     destroyEvent(*event, index);
     *event = new Event{stream.device_index(), timed, std::chrono::steady_clock::now()};
@@ -108,7 +104,7 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
   }
 
   void block(void* event, const c10::Stream& stream) const override {
-    // What a queue does is in order by itself; another device's queue knows nothing of this one.
+    // A queue is in order by itself. It cannot wait for another device's queue, so the host does.
     if (event != nullptr && static_cast<Event*>(event)->device != stream.device_index()) {
       synchronizeEvent(event);
     }
@@ -121,7 +117,7 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
 
   void synchronizeEvent(void* event) const override {
     if (event != nullptr) {
-      synchronize(static_cast<Event*>(event)->device);
+      synchronize_device(static_cast<Event*>(event)->device);
     }
   }
 

@@ -1,126 +1,123 @@
 #include "tt/backend/device/torch_device.h"
 
 #include <array>
-#include <exception>
 #include <limits>
 #include <utility>
 
 #include <c10/util/Exception.h>
 
-#include "tt/backend/device/current_device.h"
-#include "tt/backend/device/fork.h"
-#include "tt/backend/device/runtime_choice.h"
+#include "tt/backend/device/devices.h"
 
 namespace moe::tt::backend {
 namespace {
 
-// Readers take no lock; its devices are never destroyed, for tensors may outlive every static of this library.
-std::array<std::atomic<OpenDevice*>, std::numeric_limits<c10::DeviceIndex>::max() + 1> opened;
+// Read without a lock. The devices are never destroyed: tensors may outlive every static object of this library.
+std::array<std::atomic<TorchDevice*>, std::numeric_limits<c10::DeviceIndex>::max() + 1> opened;
 std::mutex opening;
 bool closed = false;
 
-thread_local int deferred_checks = 0;
+thread_local int deferred_launch_checks = 0;
 
 }  // namespace
 
-DeferChecks::DeferChecks() {
-  ++deferred_checks;
+DeferLaunchChecks::DeferLaunchChecks() {
+  ++deferred_launch_checks;
 }
 
-DeferChecks::~DeferChecks() {
-  --deferred_checks;
+DeferLaunchChecks::~DeferLaunchChecks() {
+  --deferred_launch_checks;
 }
 
-OpenDevice::OpenDevice(c10::DeviceIndex index, std::unique_ptr<runtime::Device> device)
-    : index_(index), device_(std::move(device)), memory_(index, *device_) {}
+TorchDevice::TorchDevice(c10::DeviceIndex index, std::unique_ptr<runtime::Device> device)
+    : index_(index), device_(std::move(device)), caching_allocator_(index, *device_) {}
 
-runtime::Device& OpenDevice::device() {
+void TorchDevice::check_usable() const {
   check_not_forked();
   TORCH_CHECK(!closed_, "tt:", static_cast<int>(index_), " is closed, for the interpreter is exiting");
+}
+
+runtime::Device& TorchDevice::runtime_device() {
+  check_usable();
   return *device_;
 }
 
-void OpenDevice::add_check(std::function<void()> check) {
-  const std::lock_guard lock(checks_mutex_);
-  checks_.push_back(std::move(check));
+void TorchDevice::set_launch_check(std::function<void()> check) {
+  const std::lock_guard lock(check_mutex_);
+  TORCH_INTERNAL_ASSERT(launch_check_ == nullptr, "a device has one launch check");
+  launch_check_ = std::move(check);
 }
 
-void OpenDevice::synchronize() {
-  device().synchronize();
-  run_checks();
+void TorchDevice::synchronize() {
+  runtime_device().synchronize();
+  check_launches();
 }
 
-void OpenDevice::run_checks() {
-  if (deferred_checks > 0) {
+void TorchDevice::check_launches() {
+  if (deferred_launch_checks > 0) {
     return;
   }
-  const std::lock_guard lock(checks_mutex_);
+  const std::lock_guard lock(check_mutex_);
   const uint64_t launches = device_->num_launches();
   if (launches == checked_launches_) {
     return;
   }
-  std::exception_ptr first;
-  for (const auto& check : checks_) {
-    try {
-      check();
-    } catch (...) {
-      if (!first) {
-        first = std::current_exception();
-      }
-    }
-  }
-  if (first) {
-    // What they did not get to see, they see the next time.
-    std::rethrow_exception(first);
+  if (launch_check_) {
+    launch_check_();  // If it throws, the next call checks again.
   }
   checked_launches_ = launches;
 }
 
-void OpenDevice::close() noexcept {
+void TorchDevice::close() noexcept {
   closed_ = true;
-  memory_.abandon();
+  caching_allocator_.abandon();
   device_->close();
 }
 
-OpenDevice& open_device(c10::DeviceIndex index) {
+TorchDevice& open_device(c10::DeviceIndex index) {
   check_not_forked();
   check_device_index(index);
-  if (OpenDevice* device = opened[index]) {
+  if (TorchDevice* device = opened[index]) {
     return *device;
   }
   const std::lock_guard lock(opening);
-  if (OpenDevice* device = opened[index]) {
+  if (TorchDevice* device = opened[index]) {
     return *device;
   }
   TORCH_CHECK(!closed, "cannot open tt:", static_cast<int>(index), ", for the interpreter is exiting");
-  auto* device = new OpenDevice(index, chosen_runtime().open(index));
+  auto* device = new TorchDevice(index, chosen_runtime().open(index));
   opened[index] = device;
   watch_for_fork();
   return *device;
 }
 
-OpenDevice* find_open_device(c10::DeviceIndex index) noexcept {
+TorchDevice* find_open_device(c10::DeviceIndex index) noexcept {
   return index < 0 ? nullptr : opened[index].load();
 }
 
-OpenDevice* find_device_of(const void* address) noexcept {
+TorchDevice* find_device_of(const void* address) noexcept {
   for (c10::DeviceIndex index = 0; index < device_count(); ++index) {
-    OpenDevice* device = find_open_device(index);
-    if (device != nullptr && device->memory().contains(address)) {
+    TorchDevice* device = find_open_device(index);
+    if (device != nullptr && device->caching_allocator().contains(address)) {
       return device;
     }
   }
   return nullptr;
 }
 
-std::vector<OpenDevice*> open_devices() {
-  std::vector<OpenDevice*> devices;
+std::vector<TorchDevice*> open_devices() {
+  std::vector<TorchDevice*> devices;
   for (c10::DeviceIndex index = 0; index < device_count(); ++index) {
-    if (OpenDevice* device = find_open_device(index)) {
+    if (TorchDevice* device = find_open_device(index)) {
       devices.push_back(device);
     }
   }
   return devices;
+}
+
+void synchronize_device(c10::DeviceIndex index) {
+  if (TorchDevice* device = find_open_device(device_index_or_current(index))) {
+    device->synchronize();
+  }
 }
 
 void close_devices() noexcept {

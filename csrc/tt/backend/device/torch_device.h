@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <vector>
 
 #include <c10/core/Device.h>
@@ -15,38 +14,42 @@
 
 namespace moe::tt::backend {
 
-// A device of this process, from its first use until the interpreter exits; never destroyed.
-class OpenDevice {
+// What PyTorch needs of one open device: the runtime's device, the memory of its tensors, and the errors that kernels
+// leave behind. Opened at its first use, closed when the interpreter exits, never destroyed.
+class TorchDevice {
  public:
-  OpenDevice(c10::DeviceIndex index, std::unique_ptr<runtime::Device> device);
+  TorchDevice(c10::DeviceIndex index, std::unique_ptr<runtime::Device> device);
 
   c10::DeviceIndex index() const {
     return index_;
   }
 
-  // Throws in a forked child and once the device is closed.
-  MOE_API runtime::Device& device();
+  // Throws in a forked child, and after close().
+  void check_usable() const;
 
-  MemoryCache& memory() {
-    return memory_;
+  // Checks that first.
+  MOE_API runtime::Device& runtime_device();
+
+  DeviceCachingAllocator& caching_allocator() {
+    return caching_allocator_;
   }
 
-  // What has to be looked at after launches, such as errors that kernels leave in device memory. What it throws
-  // reaches the caller; it must clear what it reports. It waits by Device's own functions.
-  void add_check(std::function<void()> check);
+  // Sets what check_launches() calls: it reads the errors that kernels leave in device memory. It waits by means of the
+  // runtime's device, clears the error that it throws, and is set once.
+  void set_launch_check(std::function<void()> check);
 
-  // Runs the checks if anything was launched since they ran last. Comes after a wait that the user asked for: when
-  // bytes have reached the host's memory, or in synchronize(). A copy that is only a step of something else must not
-  // run them, for the error of what came before would stop it halfway.
-  void run_checks();
+  // Calls the check if anything was launched since it last returned. Belongs after a wait that the user asked for:
+  // synchronize(), or a copy to the host. Not after a copy that is one step of an operator: an earlier launch's error
+  // would stop the operator halfway (see DeferLaunchChecks).
+  void check_launches();
 
-  // Waits for everything enqueued, and runs the checks.
+  // Waits for everything enqueued, then checks the launches.
   void synchronize();
 
-  // Held by who reads bytes of the device, changes some and writes them all back, and by every write from the host:
-  // another thread's bytes between them must not be lost.
-  std::mutex& writing() {
-    return writing_;
+  // Held during each write from the host. A write that must keep some of the device's bytes reads them, changes the
+  // others and writes all back: without the mutex, what another thread writes meanwhile would be lost.
+  std::mutex& write_mutex() {
+    return write_mutex_;
   }
 
   void close() noexcept;
@@ -54,38 +57,42 @@ class OpenDevice {
  private:
   const c10::DeviceIndex index_;
   const std::unique_ptr<runtime::Device> device_;
-  MemoryCache memory_;
+  DeviceCachingAllocator caching_allocator_;
   std::atomic<bool> closed_ = false;
 
-  std::mutex writing_;
+  std::mutex write_mutex_;
 
-  std::mutex checks_mutex_;
-  std::vector<std::function<void()>> checks_;
+  std::mutex check_mutex_;  // guards the two below
+  std::function<void()> launch_check_;
   uint64_t checked_launches_ = 0;
 };
 
-// While it lives, this thread runs no checks: several steps are one operator. Whoever made it runs them afterwards.
-class DeferChecks {
+// While it lives, check_launches() does nothing on this thread. For an operator of several steps, after which its owner
+// checks the launches itself.
+class DeferLaunchChecks {
  public:
-  DeferChecks();
-  ~DeferChecks();
-  DeferChecks(const DeferChecks&) = delete;
-  DeferChecks& operator=(const DeferChecks&) = delete;
+  DeferLaunchChecks();
+  ~DeferLaunchChecks();
+  DeferLaunchChecks(const DeferLaunchChecks&) = delete;
+  DeferLaunchChecks& operator=(const DeferLaunchChecks&) = delete;
 };
 
-// The device, opened if this is its first use. Throws where that fails; the next call tries again.
-MOE_API OpenDevice& open_device(c10::DeviceIndex index);
+// The device, which the first call opens. Throws if it cannot be opened; the next call tries again.
+MOE_API TorchDevice& open_device(c10::DeviceIndex index);
 
-// The device if it was opened, else null. Opens nothing.
-MOE_API OpenDevice* find_open_device(c10::DeviceIndex index) noexcept;
+// The device if it is open, else null. Opens nothing.
+MOE_API TorchDevice* find_open_device(c10::DeviceIndex index) noexcept;
 
-// The open device that an address of device memory belongs to, else null.
-OpenDevice* find_device_of(const void* address) noexcept;
+// The open device whose memory an address stands for, else null.
+TorchDevice* find_device_of(const void* address) noexcept;
 
-// Those that are open.
-std::vector<OpenDevice*> open_devices();
+// Every open device.
+std::vector<TorchDevice*> open_devices();
 
-// Closes what is open, for good. What still holds memory of a device frees it in vain.
+// Synchronizes a device if it is open; -1 is the current one.
+MOE_API void synchronize_device(c10::DeviceIndex index);
+
+// Closes every open device for good, without error. Freeing their memory later does nothing.
 MOE_API void close_devices() noexcept;
 
 }  // namespace moe::tt::backend

@@ -5,7 +5,6 @@
 #include <ATen/native/CPUFallback.h>
 
 #include "tt/backend/device/torch_device.h"
-#include "tt/backend/fallback/fallback_mode.h"
 #include "tt/backend/fallback/host_generator_guard.h"
 
 namespace moe::tt::backend {
@@ -25,7 +24,7 @@ void note_device(const at::Tensor& tensor, const c10::OperatorHandle& op, std::o
   device = tensor.device();
 }
 
-// The tt device of an operator's arguments. Tensors on the CPU may be among them.
+// The tt device of an operator's arguments, of which some may be on the CPU. Throws if there are two.
 std::optional<at::Device> common_device(const c10::OperatorHandle& op, c10::ArrayRef<c10::IValue> arguments) {
   std::optional<at::Device> device;
   for (const auto& argument : arguments) {
@@ -46,7 +45,7 @@ std::optional<at::Device> common_device(const c10::OperatorHandle& op, c10::Arra
   return device;
 }
 
-// Nothing could be written back to a tensor elsewhere.
+// Throws if the operator writes to a tensor that is not on the device: only a tt tensor gets its values back.
 void check_written(const c10::OperatorHandle& op, c10::ArrayRef<c10::IValue> arguments, const at::Device& device) {
   for (size_t i = 0; i < arguments.size(); ++i) {
     const c10::Argument& argument = op.schema().arguments()[i];
@@ -69,7 +68,8 @@ bool names_device(c10::ArrayRef<c10::IValue> arguments) {
   return std::any_of(arguments.begin(), arguments.end(), [](const auto& argument) { return argument.isDevice(); });
 }
 
-// PyTorch's fallback puts results where the first tensor argument was, which may have been a scalar on the CPU.
+// Moves new results to the device. PyTorch's fallback puts them where the first tensor argument was, which may have
+// been a scalar on the CPU.
 void move_results(const c10::OperatorHandle& op, torch::jit::Stack& stack, const at::Device& device) {
   const auto& returns = op.schema().returns();
   const size_t begin = stack.size() - returns.size();
@@ -84,7 +84,7 @@ void move_results(const c10::OperatorHandle& op, torch::jit::Stack& stack, const
 }  // namespace
 
 void fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
-  announce_fallback(op);
+  warn_or_raise_fallback(op);
   const auto arguments = torch::jit::last(*stack, op.schema().arguments().size());
   const auto device = common_device(op, arguments);
   if (device) {
@@ -92,7 +92,7 @@ void fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   }
   const bool has_device_argument = names_device(arguments);
   {
-    const DeferChecks defer_checks;
+    const DeferLaunchChecks defer_launch_checks;
     const HostGeneratorGuard generator_guard(op, *stack, device);
     at::native::cpu_fallback(op, stack, /*error_on_views=*/true);
     if (device && !has_device_argument) {
@@ -100,8 +100,8 @@ void fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     }
   }
   if (device) {
-    // The operator had its arguments copied to the host, which is a wait like any other.
-    open_device(device->index()).run_checks();
+    // The fallback copied the arguments to the host, which is a wait that the user asked for.
+    open_device(device->index()).check_launches();
   }
 }
 

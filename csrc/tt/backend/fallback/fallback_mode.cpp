@@ -1,11 +1,10 @@
-#include "tt/backend/fallback/fallback_mode.h"
-
 #include <mutex>
 #include <optional>
 #include <unordered_set>
 
 #include <c10/util/Exception.h>
 
+#include "tt/backend/fallback/fallback.h"
 #include "tt/support/get_env.h"
 
 namespace moe::tt::backend {
@@ -57,7 +56,7 @@ void set_fallback_mode(const std::string& mode) {
   state().warned.clear();
 }
 
-void announce_fallback(const c10::OperatorHandle& op) {
+void warn_or_raise_fallback(const c10::OperatorHandle& op) {
   const std::string name = c10::toString(op.operator_name());
   bool first;
   {

@@ -9,7 +9,7 @@
 
 namespace moe::tt::backend {
 
-// While it lives, a random operator that runs on the CPU draws from the generator of its tt device.
+// While it lives, a random operator that falls back to the CPU draws from its tt device's generator.
 class HostGeneratorGuard {
  public:
   HostGeneratorGuard(const c10::OperatorHandle& op, torch::jit::Stack& stack, std::optional<at::Device> device);
@@ -18,8 +18,8 @@ class HostGeneratorGuard {
   HostGeneratorGuard& operator=(const HostGeneratorGuard&) = delete;
 
  private:
-  // For operators without a generator argument, which use the CPU's default one: what it was, and in whose place it is.
-  // One at a time may take its place.
+  // For an operator without a generator argument, which draws from the CPU's default generator: the state that this one
+  // had, and the device's generator whose state it has meanwhile. The lock lets one operator do so at a time.
   std::unique_lock<std::mutex> lock_;
   at::Tensor saved_state_;
   at::Generator replaced_;

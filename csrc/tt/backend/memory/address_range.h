@@ -5,8 +5,8 @@
 
 namespace moe::tt::backend {
 
-// Addresses that stand for a device's memory: reserved in this process and never accessible, so that host code which
-// follows one ends in a segmentation fault and never reads something else.
+// Addresses that stand for a device's memory. They are reserved in this process and never accessible: host code that
+// follows one gets a segmentation fault, not other data.
 class AddressRange {
  public:
   explicit AddressRange(uint64_t size);

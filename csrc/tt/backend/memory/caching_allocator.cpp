@@ -1,11 +1,16 @@
 #include "tt/backend/memory/caching_allocator.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 
 #include <c10/util/Exception.h>
 
-#include "tt/backend/device/fork.h"
-#include "tt/backend/memory/page_size.h"
+#include "tt/backend/device/devices.h"
+#include "tt/backend/device/torch_device.h"
+#include "tt/backend/memory/device_span.h"
+#include "tt/kernels/common/args.h"
+#include "tt/support/math.h"
 
 namespace moe::tt::backend {
 namespace {
@@ -18,7 +23,7 @@ c10::CachingAllocator::Stat& all(StatArray& stats) {
   return stats[static_cast<size_t>(StatType::AGGREGATE)];
 }
 
-// Those that this cache keeps.
+// The statistics that are kept.
 std::array<StatArray*, 7> counted(c10::CachingDeviceAllocator::DeviceStats& stats) {
   return {
       &stats.allocation,
@@ -30,18 +35,29 @@ std::array<StatArray*, 7> counted(c10::CachingDeviceAllocator::DeviceStats& stat
       &stats.requested_bytes};
 }
 
-// A cached buffer may be larger than what is asked for by an eighth.
+// A cached buffer serves a request if it is larger by at most an eighth.
 constexpr uint64_t kSlack = 8;
+
+// Pages of 64 bytes would take four times the cores for a small map, and save 2 % of the clocks.
+constexpr uint64_t kMinPageSize = 256;
+
+// The page size of a buffer of so many bytes. Kernels divide their work by pages: if the limits allow it, there is
+// about one page for each processor, and not more, since every page costs a transfer.
+uint32_t page_size_for(uint64_t bytes, uint32_t num_cores) {
+  const uint64_t workers = uint64_t{num_cores} * kernels::kProcessors;
+  const uint64_t share = (bytes + workers - 1) / workers;
+  return static_cast<uint32_t>(std::clamp<uint64_t>(std::bit_ceil(share), kMinPageSize, kernels::kMaxPageSize));
+}
 
 }  // namespace
 
-MemoryCache::MemoryCache(c10::DeviceIndex index, runtime::Device& device)
+DeviceCachingAllocator::DeviceCachingAllocator(c10::DeviceIndex index, runtime::Device& device)
     : index_(index), device_(device), addresses_(device.properties().dram_size) {}
 
-void* MemoryCache::allocate(uint64_t bytes) {
+void* DeviceCachingAllocator::allocate(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   const uint32_t page_size = page_size_for(bytes, device_.properties().num_cores());
-  const uint64_t size = (bytes + page_size - 1) / page_size * page_size;
+  const uint64_t size = round_up(bytes, page_size);
   auto buffer = take_cached(size, page_size);
   if (buffer == nullptr) {
     buffer = allocate_buffer(size, page_size, bytes);
@@ -49,7 +65,8 @@ void* MemoryCache::allocate(uint64_t bytes) {
     all(stats_.reserved_bytes).increase(buffer->size());
     ++stats_.num_device_alloc;
   }
-  // A buffer takes the same addresses in every bank and no other buffer has them, so neither does one share these.
+  // A buffer has the same addresses in every bank and shares them with no other, so the address of its bytes in all
+  // banks together is its own too.
   const uint64_t offset = uint64_t{buffer->address()} * device_.properties().dram_banks;
   TORCH_INTERNAL_ASSERT(offset + buffer->size() <= addresses_.size());
   all(stats_.allocation).increase(1);
@@ -62,7 +79,7 @@ void* MemoryCache::allocate(uint64_t bytes) {
   return address;
 }
 
-void MemoryCache::free(void* address) noexcept {
+void DeviceCachingAllocator::free(void* address) noexcept {
   if (in_bad_fork()) {
     return;  // Another thread of the parent may have held the lock.
   }
@@ -84,19 +101,19 @@ void MemoryCache::free(void* address) noexcept {
   cached_.emplace(key, std::move(block.buffer));
 }
 
-void MemoryCache::empty() {
+void DeviceCachingAllocator::empty_cache() {
   const std::lock_guard lock(mutex_);
-  empty_locked();
+  empty_cache_locked();
 }
 
-void MemoryCache::abandon() noexcept {
+void DeviceCachingAllocator::abandon() noexcept {
   const std::lock_guard lock(mutex_);
   abandoned_ = true;
   blocks_.clear();
   cached_.clear();
 }
 
-std::pair<std::shared_ptr<runtime::Buffer>, uint64_t> MemoryCache::find(const void* address) {
+std::pair<std::shared_ptr<runtime::Buffer>, uint64_t> DeviceCachingAllocator::find(const void* address) {
   const auto* wanted = static_cast<const std::byte*>(address);
   const std::lock_guard lock(mutex_);
   auto block = blocks_.upper_bound(wanted);
@@ -112,7 +129,7 @@ std::pair<std::shared_ptr<runtime::Buffer>, uint64_t> MemoryCache::find(const vo
   return {block->second.buffer, offset};
 }
 
-std::shared_ptr<runtime::Buffer> MemoryCache::take_cached(uint64_t size, uint32_t page_size) {
+std::shared_ptr<runtime::Buffer> DeviceCachingAllocator::take_cached(uint64_t size, uint32_t page_size) {
   const auto found = cached_.lower_bound({page_size, size});
   if (found == cached_.end() || found->first.first != page_size || found->first.second > size + size / kSlack) {
     return nullptr;
@@ -120,14 +137,15 @@ std::shared_ptr<runtime::Buffer> MemoryCache::take_cached(uint64_t size, uint32_
   return std::move(cached_.extract(found).mapped());
 }
 
-std::shared_ptr<runtime::Buffer> MemoryCache::allocate_buffer(uint64_t size, uint32_t page_size, uint64_t requested) {
+std::shared_ptr<runtime::Buffer> DeviceCachingAllocator::allocate_buffer(
+    uint64_t size, uint32_t page_size, uint64_t requested) {
   try {
     return device_.allocate(size, page_size);
   } catch (const runtime::OutOfMemory&) {
     ++stats_.num_alloc_retries;
   }
-  empty_locked();
-  // Launches under way hold buffers of their own.
+  empty_cache_locked();
+  // Launches under way keep their buffers until they end.
   device_.synchronize();
   try {
     return device_.allocate(size, page_size);
@@ -137,7 +155,7 @@ std::shared_ptr<runtime::Buffer> MemoryCache::allocate_buffer(uint64_t size, uin
   }
 }
 
-void MemoryCache::empty_locked() {
+void DeviceCachingAllocator::empty_cache_locked() {
   for (const auto& [key, buffer] : cached_) {
     all(stats_.segment).decrease(1);
     all(stats_.reserved_bytes).decrease(buffer->size());
@@ -146,7 +164,7 @@ void MemoryCache::empty_locked() {
   cached_.clear();
 }
 
-void MemoryCache::raise_out_of_memory(uint64_t requested, uint64_t free) {
+void DeviceCachingAllocator::raise_out_of_memory(uint64_t requested, uint64_t free) {
   TORCH_CHECK_WITH(
       OutOfMemoryError,
       false,
@@ -163,12 +181,12 @@ void MemoryCache::raise_out_of_memory(uint64_t requested, uint64_t free) {
       " are free, in pieces that may be smaller than what was asked for");
 }
 
-c10::CachingDeviceAllocator::DeviceStats MemoryCache::stats() {
+c10::CachingDeviceAllocator::DeviceStats DeviceCachingAllocator::stats() {
   const std::lock_guard lock(mutex_);
   return stats_;
 }
 
-void MemoryCache::reset_accumulated_stats() {
+void DeviceCachingAllocator::reset_accumulated_stats() {
   const std::lock_guard lock(mutex_);
   for (auto* stats : counted(stats_)) {
     all(*stats).reset_accumulated();
@@ -179,17 +197,99 @@ void MemoryCache::reset_accumulated_stats() {
   stats_.num_device_free = 0;
 }
 
-void MemoryCache::reset_peak_stats() {
+void DeviceCachingAllocator::reset_peak_stats() {
   const std::lock_guard lock(mutex_);
   for (auto* stats : counted(stats_)) {
     all(*stats).reset_peak();
   }
 }
 
-std::pair<uint64_t, uint64_t> MemoryCache::free_and_total() {
+std::pair<uint64_t, uint64_t> DeviceCachingAllocator::free_and_total() {
   const std::lock_guard lock(mutex_);
   const uint64_t total = device_.properties().dram_size;
   return {total - all(stats_.reserved_bytes).current, total};
+}
+
+namespace {
+
+void free_memory(void* address) {
+  if (in_bad_fork()) {
+    return;  // Another thread of the parent may have held a lock on the way.
+  }
+  if (TorchDevice* device = find_device_of(address)) {
+    device->caching_allocator().free(address);
+  }
+}
+
+class Allocator final : public c10::DeviceAllocator {
+ public:
+  c10::DataPtr allocate(size_t bytes) override {
+    const c10::DeviceIndex index = current_device();
+    void* address = nullptr;
+    if (bytes > 0) {
+      TorchDevice& device = open_device(index);
+      device.check_usable();
+      address = device.caching_allocator().allocate(bytes);
+    }
+    return {address, address, &free_memory, c10::Device(c10::kPrivateUse1, index)};
+  }
+
+  c10::DeleterFnPtr raw_deleter() const override {
+    return &free_memory;
+  }
+
+  void copy_data(void* destination, const void* source, size_t size) const override {
+    copy_bytes(source, destination, size);
+  }
+
+  bool initialized() override {
+    return !open_devices().empty();
+  }
+
+  void emptyCache(c10::MempoolId_t) override {
+    check_not_forked();
+    for (TorchDevice* device : open_devices()) {
+      device->caching_allocator().empty_cache();
+    }
+  }
+
+  // A device has one in-order queue: no other stream uses the memory.
+  void recordStream(const c10::DataPtr&, c10::Stream) override {}
+
+  c10::CachingDeviceAllocator::DeviceStats getDeviceStats(c10::DeviceIndex index) override {
+    TorchDevice* device = find(index);
+    return device == nullptr ? c10::CachingDeviceAllocator::DeviceStats{} : device->caching_allocator().stats();
+  }
+
+  void resetAccumulatedStats(c10::DeviceIndex index) override {
+    if (TorchDevice* device = find(index)) {
+      device->caching_allocator().reset_accumulated_stats();
+    }
+  }
+
+  void resetPeakStats(c10::DeviceIndex index) override {
+    if (TorchDevice* device = find(index)) {
+      device->caching_allocator().reset_peak_stats();
+    }
+  }
+
+  std::pair<size_t, size_t> getMemoryInfo(c10::DeviceIndex index) override {
+    return open_device(index).caching_allocator().free_and_total();
+  }
+
+ private:
+  static TorchDevice* find(c10::DeviceIndex index) {
+    check_not_forked();
+    check_device_index(index);
+    return find_open_device(index);
+  }
+};
+
+}  // namespace
+
+c10::DeviceAllocator* allocator() {
+  static auto* const instance = new Allocator;
+  return instance;
 }
 
 }  // namespace moe::tt::backend

@@ -15,32 +15,32 @@
 
 namespace moe::tt::backend {
 
-// The memory of one device, as opaque addresses. Freed buffers are kept for the next request of about their size. They
-// need no waiting: the device has one in-order queue, so what was launched before is over when the next owner's bytes
-// arrive.
-class MemoryCache {
+// The memory of one device's tensors, as addresses that stand for it. A freed buffer is kept for the next request of
+// about its size, at once: the device has one in-order queue, so earlier launches are done with the buffer before its
+// next owner's bytes arrive.
+class DeviceCachingAllocator {
  public:
-  MemoryCache(c10::DeviceIndex index, runtime::Device& device);
+  DeviceCachingAllocator(c10::DeviceIndex index, runtime::Device& device);
 
   // Throws c10::OutOfMemoryError.
   void* allocate(uint64_t bytes);
   // Does nothing in a forked child and after abandon().
   void free(void* address) noexcept;
-  // Gives up what is cached.
-  void empty();
-  // The device is closing: everything is forgotten.
+  // Returns the cached buffers to the device.
+  void empty_cache();
+  // Drops every buffer, for the device is closing.
   void abandon() noexcept;
 
   bool contains(const void* address) const {
     return addresses_.contains(address);
   }
-  // The buffer that an address lies in, and the address's offset there.
+  // The buffer that an address lies in, and the address's offset in it. Throws if no tensor is there.
   std::pair<std::shared_ptr<runtime::Buffer>, uint64_t> find(const void* address);
 
   c10::CachingDeviceAllocator::DeviceStats stats();
   void reset_accumulated_stats();
   void reset_peak_stats();
-  // Bytes: those that no buffer takes, and all.
+  // Bytes of DRAM: those that no buffer takes, and all.
   std::pair<uint64_t, uint64_t> free_and_total();
 
  private:
@@ -51,18 +51,22 @@ class MemoryCache {
 
   std::shared_ptr<runtime::Buffer> take_cached(uint64_t size, uint32_t page_size);
   std::shared_ptr<runtime::Buffer> allocate_buffer(uint64_t size, uint32_t page_size, uint64_t requested);
-  void empty_locked();
+  void empty_cache_locked();
   [[noreturn]] void raise_out_of_memory(uint64_t requested, uint64_t free);
 
   const c10::DeviceIndex index_;
   runtime::Device& device_;
   const AddressRange addresses_;
 
-  std::mutex mutex_;
+  std::mutex mutex_;  // guards the members below
   std::map<const std::byte*, Block> blocks_;
   std::multimap<std::pair<uint32_t, uint64_t>, std::shared_ptr<runtime::Buffer>> cached_;  // by page size and size
   c10::CachingDeviceAllocator::DeviceStats stats_;
   bool abandoned_ = false;
 };
+
+// PyTorch's allocator for tt: it allocates on the current device, which it opens, and returns each address to the
+// device that it belongs to.
+c10::DeviceAllocator* allocator();
 
 }  // namespace moe::tt::backend

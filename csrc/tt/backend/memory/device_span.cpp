@@ -16,10 +16,10 @@ DeviceSpan span_of(const at::Tensor& tensor) {
 }
 
 DeviceSpan span_of(const void* address) {
-  OpenDevice* device = find_device_of(address);
+  TorchDevice* device = find_device_of(address);
   TORCH_CHECK(device != nullptr, "expected an address of tt memory, got ", address);
-  device->device();  // Says so where it is closed, or the parent's.
-  auto [buffer, offset] = device->memory().find(address);
+  device->check_usable();
+  auto [buffer, offset] = device->caching_allocator().find(address);
   return {{std::move(buffer), offset}, device};
 }
 
@@ -29,10 +29,10 @@ void copy_bytes(const void* source, void* destination, uint64_t size) {
   }
   std::vector<std::byte> bytes(size);
   const DeviceSpan from = span_of(source);
-  from.device->device().read(from.buffer, from.offset, bytes);
+  from.device->runtime_device().read(from.buffer, from.offset, bytes);
   const DeviceSpan to = span_of(destination);
-  const std::lock_guard lock(to.device->writing());
-  to.device->device().write(to.buffer, to.offset, bytes);
+  const std::lock_guard lock(to.device->write_mutex());
+  to.device->runtime_device().write(to.buffer, to.offset, bytes);
 }
 
 }  // namespace moe::tt::backend

@@ -9,19 +9,19 @@
 
 namespace moe::tt::backend {
 
-// Where bytes are on a device.
+// Bytes on a device: a buffer, an offset in it, and whose buffer it is.
 struct DeviceSpan : runtime::BufferSpan {
-  OpenDevice* device = nullptr;
+  TorchDevice* device = nullptr;
 };
 
-// Where a tt tensor's first element is; its strides count from there. The buffer may be handed to launches: their
-// effects on it come before those of whoever gets the memory next.
+// The bytes from a tt tensor's first element on. The buffer may be handed to launches: they come before whatever the
+// memory's next owner enqueues.
 DeviceSpan span_of(const at::Tensor& tensor);
 
-// Where an address of device memory is, as DataPtr and Storage hold them.
+// The bytes from an address of device memory on, as DataPtr and Storage hold it.
 DeviceSpan span_of(const void* address);
 
-// Copies between two addresses of device memory, of one device or two.
+// Copies between two addresses of device memory, on one device or two, by way of the host.
 void copy_bytes(const void* source, void* destination, uint64_t size);
 
 }  // namespace moe::tt::backend

@@ -11,50 +11,51 @@
 namespace moe::tt::backend {
 namespace {
 
-// Strides are not negative: a tensor's first element is at its lowest address.
+// Strides are not negative, so the first element has the lowest address.
 size_t covered_bytes(const at::Tensor& tensor) {
   return at::detail::computeStorageNbytes(tensor.sizes(), tensor.strides(), tensor.itemsize());
 }
 
-at::Tensor empty_image(const at::Tensor& tensor) {
+at::Tensor empty_staging(const at::Tensor& tensor) {
   auto bytes = at::empty({static_cast<int64_t>(covered_bytes(tensor))}, at::TensorOptions(at::kByte));
-  auto image = at::from_blob(
+  auto staging = at::from_blob(
       bytes.mutable_data_ptr(),
       tensor.sizes(),
       tensor.strides(),
       [bytes](void*) {},
       tensor.options().device(at::kCPU).requires_grad(false));
-  image._set_conj(tensor.is_conj());
-  image._set_neg(tensor.is_neg());
-  return image;
+  staging._set_conj(tensor.is_conj());
+  staging._set_neg(tensor.is_neg());
+  return staging;
 }
 
 void read(const at::Tensor& tensor, void* destination) {
   const DeviceSpan span = span_of(tensor);
-  span.device->device().read(span.buffer, span.offset, {static_cast<std::byte*>(destination), covered_bytes(tensor)});
+  span.device->runtime_device().read(
+      span.buffer, span.offset, {static_cast<std::byte*>(destination), covered_bytes(tensor)});
 }
 
 }  // namespace
 
-at::Tensor download(const at::Tensor& tensor) {
-  auto image = empty_image(tensor);
+at::Tensor copy_to_host(const at::Tensor& tensor) {
+  auto staging = empty_staging(tensor);
   if (tensor.numel() > 0) {
-    read(tensor, image.mutable_data_ptr());
+    read(tensor, staging.mutable_data_ptr());
   }
-  return image;
+  return staging;
 }
 
-at::Tensor image_to_fill(const at::Tensor& tensor) {
-  return tensor.is_non_overlapping_and_dense() ? empty_image(tensor) : download(tensor);
+at::Tensor staging_for_overwrite(const at::Tensor& tensor) {
+  return tensor.is_non_overlapping_and_dense() ? empty_staging(tensor) : copy_to_host(tensor);
 }
 
-void upload(const at::Tensor& image, const at::Tensor& tensor) {
+void copy_to_device(const at::Tensor& staging, const at::Tensor& tensor) {
   if (tensor.numel() == 0) {
     return;
   }
   const DeviceSpan span = span_of(tensor);
-  span.device->device().write(
-      span.buffer, span.offset, {static_cast<const std::byte*>(image.const_data_ptr()), covered_bytes(tensor)});
+  span.device->runtime_device().write(
+      span.buffer, span.offset, {static_cast<const std::byte*>(staging.const_data_ptr()), covered_bytes(tensor)});
 }
 
 bool has_same_layout(const at::Tensor& host, const at::Tensor& tensor) {
@@ -63,7 +64,7 @@ bool has_same_layout(const at::Tensor& host, const at::Tensor& tensor) {
          host.is_conj() == tensor.is_conj() && host.is_neg() == tensor.is_neg();
 }
 
-void download_into(const at::Tensor& tensor, const at::Tensor& host) {
+void copy_to_host(const at::Tensor& tensor, const at::Tensor& host) {
   if (tensor.numel() > 0) {
     read(tensor, host.mutable_data_ptr());
   }

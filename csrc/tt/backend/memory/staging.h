@@ -4,21 +4,23 @@
 
 namespace moe::tt::backend {
 
-// A tt tensor's elements on the host, with its sizes and strides: a copy of the bytes from its first element to its
-// last, whatever of them belongs to the tensor. It has its conjugate and negative bits as well.
-at::Tensor download(const at::Tensor& tensor);
+// A staging tensor is a CPU tensor that stands for a tt tensor during a copy. It has the tt tensor's sizes, strides and
+// conjugate and negative bits, and room for the bytes from its first element to its last, gaps included.
 
-// The same without the device's bytes, to be written as a whole. Where the tensor leaves gaps between its elements,
-// which must survive the upload, it has the device's bytes after all.
-at::Tensor image_to_fill(const at::Tensor& tensor);
+// A new staging tensor with the tt tensor's bytes. Waits for them.
+at::Tensor copy_to_host(const at::Tensor& tensor);
 
-// Puts an image's bytes where they came from.
-void upload(const at::Tensor& image, const at::Tensor& tensor);
+// A new staging tensor, every element of which the caller writes before copy_to_device(). Its bytes are undefined
+// unless there are gaps between the elements: these keep the device's bytes.
+at::Tensor staging_for_overwrite(const at::Tensor& tensor);
 
-// Whether `host`'s bytes as they are can be the tensor's.
+// Writes a staging tensor's bytes to the tt tensor. Returns as soon as they are taken.
+void copy_to_device(const at::Tensor& staging, const at::Tensor& tensor);
+
+// Whether a CPU tensor can be the tt tensor's staging tensor and has no gaps: then its own bytes are copied.
 bool has_same_layout(const at::Tensor& host, const at::Tensor& tensor);
 
-// Straight from memory to memory, for tensors of the same layout.
-void download_into(const at::Tensor& tensor, const at::Tensor& host);
+// Copies the tt tensor's bytes into a CPU tensor of the same layout. Waits for them.
+void copy_to_host(const at::Tensor& tensor, const at::Tensor& host);
 
 }  // namespace moe::tt::backend

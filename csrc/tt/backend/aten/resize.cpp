@@ -1,18 +1,17 @@
-#include "tt/backend/memory/storage.h"
-
 #include <algorithm>
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/native/Resize.h>
 #include <c10/core/DeviceGuard.h>
 
-#include "tt/backend/memory/allocator.h"
+#include "tt/backend/aten/operators.h"
+#include "tt/backend/memory/caching_allocator.h"
 #include "tt/backend/memory/device_span.h"
 
 namespace moe::tt::backend {
 namespace {
 
-// The storage grows where the tensor's elements do not fit.
+// Grows the storage if the tensor's elements do not fit.
 void fit_storage(const at::Tensor& tensor) {
   if (tensor.numel() == 0) {
     return;

@@ -1,0 +1,33 @@
+#include <mutex>
+
+#include "tt/backend/aten/operators.h"
+#include "tt/backend/device/torch_device.h"
+#include "tt/backend/memory/staging.h"
+
+namespace moe::tt::backend {
+namespace {
+
+template <typename Value>
+at::Tensor& fill(at::Tensor& self, const Value& value) {
+  const std::lock_guard lock(open_device(self.device().index()).write_mutex());
+  const auto staging = staging_for_overwrite(self);
+  staging.fill_(value);
+  copy_to_device(staging, self);
+  return self;
+}
+
+}  // namespace
+
+at::Tensor& fill_scalar_(at::Tensor& self, const at::Scalar& value) {
+  return fill(self, value);
+}
+
+at::Tensor& fill_tensor_(at::Tensor& self, const at::Tensor& value) {
+  return fill(self, value.cpu());
+}
+
+at::Tensor& zero_(at::Tensor& self) {
+  return fill_scalar_(self, 0);
+}
+
+}  // namespace moe::tt::backend
