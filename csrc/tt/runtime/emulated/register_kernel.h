@@ -1,6 +1,6 @@
 #pragma once
 
-// Makes a kernel's source file part of the emulated device. A file of its own in emulated/kernels says
+// Makes a kernel's source file part of the emulated device. A file of its own in csrc/tt/launch/emulated says
 //
 //   #include "tt/runtime/emulated/register_kernel.h"
 //   #include "tt/kernels/NAME.cpp"
