@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "tt/runtime/plugin.h"
-#include "tt/support/get_env.h"
+#include "tt/support/environment.h"
 #include "tt/support/str.h"
 
 namespace testing {
@@ -14,14 +14,10 @@ using namespace moe::tt::runtime;
 namespace {
 
 std::unique_ptr<Runtime> make_runtime() {
-  const std::string name = get_env("TORCH_TT_RUNTIME");
-  if (name.empty() || name == "emulated") {
-    return make_emulated_runtime();
-  }
-  if (name == "metal") {
+  if (get_env_choice("TORCH_TT_RUNTIME", "emulated", {"metal", "emulated"}) == "metal") {
     return make_metal_runtime(METAL_LIBRARY, KERNELS);
   }
-  throw std::runtime_error(str("expected TORCH_TT_RUNTIME to be 'emulated' or 'metal', got '", name, "'"));
+  return make_emulated_runtime();
 }
 
 }  // namespace

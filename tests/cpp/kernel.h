@@ -3,7 +3,7 @@
 // Defines a small kernel under a name of its own: TEST_KERNEL(name) { ... }
 
 #include "api/dataflow/dataflow_api.h"
-#include "tt/runtime/emulated/registry.h"
+#include "tt/runtime/emulated/kernel/registry.h"
 
 #define TEST_KERNEL(name)                                                                          \
   static void name();                                                                              \

@@ -8,6 +8,7 @@
 
 #include "device.h"
 #include "testing.h"
+#include "tt/support/environment.h"
 
 using namespace moe::tt;
 using namespace moe::tt::runtime;
@@ -52,21 +53,21 @@ TEST(environment_is_checked) {
   {
     Environment get_env("TORCH_TT_EMULATED_ARCH", "grayskull");
     CHECK_THROWS(
-        DeviceError,
+        EnvironmentError,
         make_emulated_runtime(),
         "TORCH_TT_EMULATED_ARCH: expected 'wormhole_b0' or 'blackhole', got 'grayskull'; correct it or unset it");
   }
   {
     Environment get_env("TORCH_TT_EMULATED_DEVICES", "0");
     CHECK_THROWS(
-        DeviceError,
+        EnvironmentError,
         make_emulated_runtime(),
         "TORCH_TT_EMULATED_DEVICES: expected a number of devices from 1 to 64, got '0'; correct it or unset it");
   }
   {
     Environment get_env("TORCH_TT_EMULATED_DRAM_SIZE", "1GB");
     CHECK_THROWS(
-        DeviceError,
+        EnvironmentError,
         make_emulated_runtime(),
         "TORCH_TT_EMULATED_DRAM_SIZE: expected a number of bytes from 768 to 12884901888, got '1GB'; correct it or "
         "unset it");

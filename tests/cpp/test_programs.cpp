@@ -10,6 +10,7 @@
 
 #include "device.h"
 #include "testing.h"
+#include "tt/support/environment.h"
 #include "tt/support/str.h"
 
 using namespace moe::tt;
@@ -62,7 +63,9 @@ TEST(kernels_are_listed_where_a_file_is_named) {
 
 TEST(a_list_of_kernels_that_cannot_be_written) {
   Environment get_env("TORCH_TT_EMULATED_KERNELS", "/no/such/folder/kernels");
-  CHECK_EQ(
-      refusal({"p", {}, {}, {}, {kernel("nothing")}}),
-      std::string("TORCH_TT_EMULATED_KERNELS: cannot write to '/no/such/folder/kernels'; correct it or unset it"));
+  CHECK_THROWS(
+      EnvironmentError,
+      open_wormhole()->build({"p", {}, {}, {}, {kernel("nothing")}}),
+      "TORCH_TT_EMULATED_KERNELS: expected a file that can be written to, got '/no/such/folder/kernels'; correct it or "
+      "unset it");
 }

@@ -220,7 +220,10 @@ def test_metal_without_a_chip():
 
 
 WRONG = {
-    ("TORCH_TT_RUNTIME", "cuda"): "expected TORCH_TT_RUNTIME to be metal or emulated, got cuda",
+    (
+        "TORCH_TT_RUNTIME",
+        "cuda",
+    ): "TORCH_TT_RUNTIME: expected 'metal' or 'emulated', got 'cuda'; correct it",
     ("TORCH_TT_EMULATED_DEVICES", "many"): "TORCH_TT_EMULATED_DEVICES",
     ("TORCH_TT_EMULATED_ARCH", "z80"): "TORCH_TT_EMULATED_ARCH",
     ("TORCH_TT_GRID", "8"): "TORCH_TT_GRID: expected columns and rows of worker cores from 1x1 to 8x9",

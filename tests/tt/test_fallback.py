@@ -71,7 +71,7 @@ def test_the_environment_variable(value, mode):
 
 def test_a_wrong_environment_variable():
     assert processes.error("import torch; torch.tt.get_fallback_mode()", TORCH_TT_FALLBACK="loud") == (
-        "ValueError: expected TORCH_TT_FALLBACK to be silent, warn or error, got loud"
+        "RuntimeError: TORCH_TT_FALLBACK: expected 'silent' or 'warn' or 'error', got 'loud'; correct it or unset it"
     )
 
 

@@ -11,7 +11,7 @@ def get_fallback_mode() -> Mode:
     """Return what becomes of an operator that has no kernel for tt; see ``set_fallback_mode``.
 
     Raises:
-        ValueError: the environment variable ``TORCH_TT_FALLBACK`` is none of the modes.
+        RuntimeError: the environment variable ``TORCH_TT_FALLBACK`` is none of the modes.
     """
     return _C.tt.fallback_mode()
 

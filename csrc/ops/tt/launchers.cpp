@@ -1,8 +1,7 @@
 #include "ops/tt/launchers.h"
 
-#include <array>
 #include <limits>
-#include <mutex>
+#include <memory>
 
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
@@ -18,36 +17,42 @@ namespace {
 // more.
 constexpr int64_t kMaxPageElements = kernels::kMaxPageSize;
 
-void raise_invalid_id(launch::Launcher& launcher) {
-  if (const auto invalid = launcher.invalid_ids.take()) {
-    TORCH_CHECK_INDEX(
-        false,
-        id_out_of_range_message(invalid->op, invalid->position, invalid->top_k, invalid->id, invalid->num_experts),
-        invalid->more_calls ? "; calls after it met such ids too" : "");
-  }
+at::Tensor empty_records(backend::TorchDevice& device) {
+  const auto bytes = static_cast<int64_t>(launch::InvalidIds::num_bytes(device.runtime_device().properties()));
+  return at::empty({bytes}, at::TensorOptions(at::kByte).device(c10::DeviceType::PrivateUse1, device.index()));
 }
 
-struct LauncherOfDevice {
-  at::Tensor records;  // keeps the launcher's memory
-  launch::Launcher launcher;
+class OperatorLaunches final : public backend::Launches {
+ public:
+  explicit OperatorLaunches(backend::TorchDevice& device)
+      : records_(empty_records(device)), launcher_(device.runtime_device(), backend::span_of(records_)) {}
+
+  void raise_error() override {
+    if (const auto invalid = launcher_.invalid_ids.take()) {
+      TORCH_CHECK_INDEX(
+          false,
+          id_out_of_range_message(invalid->op, invalid->position, invalid->top_k, invalid->id, invalid->num_experts),
+          invalid->more_calls ? "; calls after it met such ids too" : "");
+    }
+  }
+
+  launch::Launcher& launcher() {
+    return launcher_;
+  }
+
+ private:
+  const at::Tensor records_;  // keeps the launcher's memory
+  launch::Launcher launcher_;
 };
 
 }  // namespace
 
 launch::Launcher& launcher_of(const at::Tensor& tensor) {
-  // Never destroyed: a device closes when the interpreter exits, and frees what its launches hold.
-  static auto* const mutex = new std::mutex;
-  static auto* const launchers = new std::array<LauncherOfDevice*, std::numeric_limits<c10::DeviceIndex>::max() + 1>();
   backend::TorchDevice& device = backend::open_device(tensor.device().index());
-  const std::lock_guard lock(*mutex);
-  LauncherOfDevice*& found = launchers->at(device.index());
-  if (found == nullptr) {
-    const auto bytes = static_cast<int64_t>(launch::InvalidIds::num_bytes(device.runtime_device().properties()));
-    at::Tensor records = at::empty({bytes}, tensor.options().dtype(at::kByte));
-    found = new LauncherOfDevice{records, {device.runtime_device(), backend::span_of(records)}};
-    device.set_launch_check([launcher = &found->launcher] { raise_invalid_id(*launcher); });
-  }
-  return found->launcher;
+  device.check_usable();
+  backend::Launches& launches =
+      device.launches([](backend::TorchDevice& opened) { return std::make_unique<OperatorLaunches>(opened); });
+  return static_cast<OperatorLaunches&>(launches).launcher();
 }
 
 launch::RouterChoices router_choices(

@@ -5,13 +5,13 @@
 #include <string>
 
 #include "tt/runtime/runtime.h"
-#include "tt/support/get_env.h"
+#include "tt/support/environment.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime {
 
 // Leaves a device the cores that TORCH_TT_GRID names, such as "8x4": columns and rows from core 0 on. Another process
-// may use the rest, and a measurement sees what cores are worth. Throws DeviceError if the chip has no such grid.
+// may use the rest, and a measurement sees what cores are worth. Throws EnvironmentError if the chip has no such grid.
 inline void apply_grid_variable(DeviceProperties& properties) {
   constexpr const char* kVariable = "TORCH_TT_GRID";
   const std::string value = get_env(kVariable);
@@ -27,15 +27,10 @@ inline void apply_grid_variable(DeviceProperties& properties) {
   }
   const bool inside = columns >= 1 && columns <= properties.grid_x && rows >= 1 && rows <= properties.grid_y;
   if (parsed.ec != std::errc() || parsed.ptr != end || !inside) {
-    throw DeviceError(
-        str(kVariable,
-            ": expected columns and rows of worker cores from 1x1 to ",
-            properties.grid_x,
-            "x",
-            properties.grid_y,
-            ", got '",
-            value,
-            "'; correct it or unset it"));
+    throw EnvironmentError(
+        kVariable,
+        str("columns and rows of worker cores from 1x1 to ", properties.grid_x, "x", properties.grid_y),
+        value);
   }
   properties.grid_x = columns;
   properties.grid_y = rows;

@@ -7,13 +7,15 @@
 #include <string>
 #include <system_error>
 
-#include "tt/support/get_env.h"
+#include "tt/support/environment.h"
 
 namespace moe::tt::runtime {
 
-// TT-Metalium's own variable: the simulator that stands in for a chip.
+// TT-Metalium's own: the simulator that stands in for a chip.
+inline constexpr const char* kSimulatorVariable = "TT_METAL_SIMULATOR";
+
 inline bool simulator_is_set() {
-  return !get_env("TT_METAL_SIMULATOR").empty();
+  return !get_env(kSimulatorVariable).empty();
 }
 
 // Chips that the kernel driver has found. Behind one of them there may be another, which has no file of its own.

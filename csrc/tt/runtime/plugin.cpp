@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "tt/runtime/metal/plugin_abi.h"
+#include "tt/runtime/plugin_abi.h"
 #include "tt/support/loaded_from.h"
 #include "tt/support/str.h"
 

@@ -16,7 +16,7 @@
 #include "tt/runtime/hardware.h"
 #include "tt/runtime/plugin.h"
 #include "tt/runtime/process.h"
-#include "tt/support/get_env.h"
+#include "tt/support/environment.h"
 
 namespace moe::tt::backend {
 namespace {
@@ -26,13 +26,9 @@ thread_local c10::DeviceIndex current = 0;
 std::atomic<bool> forked = false;
 
 std::unique_ptr<runtime::Runtime> make_runtime() {
-  const std::string name = get_env("TORCH_TT_RUNTIME");
-  TORCH_CHECK(
-      name.empty() || name == "metal" || name == "emulated",
-      "expected TORCH_TT_RUNTIME to be metal or emulated, got ",
-      name);
   const bool has_chip = runtime::simulator_is_set() || runtime::count_device_files() > 0;
-  if (name == "metal" || (name.empty() && runtime::has_metal_library() && has_chip)) {
+  const char* const preferred = runtime::has_metal_library() && has_chip ? "metal" : "emulated";
+  if (get_env_choice("TORCH_TT_RUNTIME", preferred, {"metal", "emulated"}) == "metal") {
     return runtime::make_metal_runtime();
   }
   return runtime::make_emulated_runtime();

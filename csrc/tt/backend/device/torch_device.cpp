@@ -41,10 +41,12 @@ runtime::Device& TorchDevice::runtime_device() {
   return *device_;
 }
 
-void TorchDevice::set_launch_check(std::function<void()> check) {
-  const std::lock_guard lock(check_mutex_);
-  TORCH_INTERNAL_ASSERT(launch_check_ == nullptr, "a device has one launch check");
-  launch_check_ = std::move(check);
+Launches& TorchDevice::launches(const std::function<std::unique_ptr<Launches>(TorchDevice&)>& make) {
+  std::call_once(launches_made_, [&] {
+    owned_launches_ = make(*this);
+    launches_ = owned_launches_.get();
+  });
+  return *owned_launches_;
 }
 
 void TorchDevice::synchronize() {
@@ -61,8 +63,8 @@ void TorchDevice::check_launches() {
   if (launches == checked_launches_) {
     return;
   }
-  if (launch_check_) {
-    launch_check_();  // If it throws, the next call checks again.
+  if (Launches* const made = launches_) {
+    made->raise_error();  // If it throws, the next call checks again.
   }
   checked_launches_ = launches;
 }

@@ -14,6 +14,15 @@
 
 namespace moe::tt::backend {
 
+// What launches kernels on one device and keeps what it needs for that.
+class Launches {
+ public:
+  virtual ~Launches() = default;
+
+  // Waits for what was launched, throws the first error that kernels left in device memory, and forgets it.
+  virtual void raise_error() = 0;
+};
+
 // What PyTorch needs of one open device: the runtime's device, the memory of its tensors, and the errors that kernels
 // leave behind. Opened at its first use, closed when the interpreter exits, never destroyed.
 class TorchDevice {
@@ -34,13 +43,13 @@ class TorchDevice {
     return caching_allocator_;
   }
 
-  // Sets what check_launches() calls: it reads the errors that kernels leave in device memory. It waits by means of the
-  // runtime's device, clears the error that it throws, and is set once.
-  void set_launch_check(std::function<void()> check);
+  // What launches kernels on this device, which the first call makes: there is one kind of them, the operators'. `make`
+  // may allocate on the device; it may not launch or wait.
+  Launches& launches(const std::function<std::unique_ptr<Launches>(TorchDevice&)>& make);
 
-  // Calls the check if anything was launched since it last returned. Belongs after a wait that the user asked for:
-  // synchronize(), or a copy to the host. Not after a copy that is one step of an operator: an earlier launch's error
-  // would stop the operator halfway (see DeferLaunchChecks).
+  // Raises the errors that kernels left, if anything was launched since it last returned. Belongs after a wait that the
+  // user asked for: synchronize(), or a copy to the host. Not after a copy that is one step of an operator: an earlier
+  // launch's error would stop the operator halfway (see DeferLaunchChecks).
   void check_launches();
 
   // Waits for everything enqueued, then checks the launches.
@@ -62,8 +71,11 @@ class TorchDevice {
 
   std::mutex write_mutex_;
 
-  std::mutex check_mutex_;  // guards the two below
-  std::function<void()> launch_check_;
+  std::once_flag launches_made_;
+  std::unique_ptr<Launches> owned_launches_;
+  std::atomic<Launches*> launches_ = nullptr;
+
+  std::mutex check_mutex_;  // guards what is below
   uint64_t checked_launches_ = 0;
 };
 

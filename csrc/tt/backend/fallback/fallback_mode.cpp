@@ -5,7 +5,7 @@
 #include <c10/util/Exception.h>
 
 #include "tt/backend/fallback/fallback.h"
-#include "tt/support/get_env.h"
+#include "tt/support/environment.h"
 
 namespace moe::tt::backend {
 namespace {
@@ -21,23 +21,9 @@ State& state() {
   return *instance;
 }
 
-void check_mode(const char* source, const std::string& mode) {
-  TORCH_CHECK_VALUE(
-      mode == "silent" || mode == "warn" || mode == "error",
-      "expected ",
-      source,
-      " to be silent, warn or error, got ",
-      mode);
-}
-
 const std::string& locked_mode(State& state) {
   if (!state.mode) {
-    std::string mode = get_env("TORCH_TT_FALLBACK");
-    if (mode.empty()) {
-      mode = "warn";
-    }
-    check_mode("TORCH_TT_FALLBACK", mode);
-    state.mode = mode;
+    state.mode = get_env_choice("TORCH_TT_FALLBACK", "warn", {"silent", "warn", "error"});
   }
   return *state.mode;
 }
@@ -50,7 +36,10 @@ std::string fallback_mode() {
 }
 
 void set_fallback_mode(const std::string& mode) {
-  check_mode("the fallback mode", mode);
+  TORCH_CHECK_VALUE(
+      mode == "silent" || mode == "warn" || mode == "error",
+      "expected the fallback mode to be silent, warn or error, got ",
+      mode);
   const std::lock_guard lock(state().mutex);
   state().mode = mode;
   state().warned.clear();

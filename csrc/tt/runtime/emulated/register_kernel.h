@@ -10,7 +10,7 @@
 // must do so too, by an unnamed namespace.
 
 #include "api/dataflow/dataflow_api.h"
-#include "tt/runtime/emulated/registry.h"
+#include "tt/runtime/emulated/kernel/registry.h"
 
 static void kernel_main();
 

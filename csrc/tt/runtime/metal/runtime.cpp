@@ -12,9 +12,9 @@
 #include "tt/runtime/hardware.h"
 #include "tt/runtime/metal/chip_lock.h"
 #include "tt/runtime/metal/device.h"
-#include "tt/runtime/metal/plugin_abi.h"
+#include "tt/runtime/plugin_abi.h"
 #include "tt/runtime/metal/unit_meshes.h"
-#include "tt/support/get_env.h"
+#include "tt/support/environment.h"
 #include "tt/support/loaded_from.h"
 #include "tt/support/str.h"
 
@@ -30,14 +30,12 @@ bool is_runtime_root(const std::filesystem::path& folder) {
 // Tells TT-Metalium where its device headers and firmware are: beside the library that was loaded, where
 // TT_METAL_RUNTIME_ROOT says nothing else.
 void find_runtime_root() {
-  const std::string root = get_env("TT_METAL_RUNTIME_ROOT");
+  constexpr const char* kVariable = "TT_METAL_RUNTIME_ROOT";
+  const std::string root = get_env(kVariable);
   if (!root.empty()) {
     // TT-Metalium would look only once it has begun to open a device, and then fail to close it.
     if (!is_runtime_root(root)) {
-      throw DeviceError(
-          str("expected TT_METAL_RUNTIME_ROOT to be the folder of TT-Metalium that holds tt_metal/hw, got ",
-              root,
-              ": correct it or unset it"));
+      throw EnvironmentError(kVariable, "the folder of TT-Metalium that holds tt_metal/hw", root);
     }
     return;
   }
@@ -55,17 +53,17 @@ void find_runtime_root() {
 }
 
 void check_simulator() {
-  const std::filesystem::path simulator = get_env("TT_METAL_SIMULATOR");
+  const std::filesystem::path simulator = get_env(kSimulatorVariable);
   const std::filesystem::path description = simulator.parent_path() / "soc_descriptor.yaml";
   std::error_code error;
   for (const auto& file : {simulator, description}) {
     if (!std::filesystem::exists(file, error)) {
-      throw DeviceError(str(
-          "there is no ",
-          file.string(),
-          ": expected TT_METAL_SIMULATOR to be Tenstorrent's simulator libttsim.so, with the soc_descriptor.yaml of "
-          "its chip beside it, got ",
-          simulator.string()));
+      throw EnvironmentError(
+          kSimulatorVariable,
+          str("Tenstorrent's simulator libttsim.so, with the soc_descriptor.yaml of its chip beside it (there is no ",
+              file.string(),
+              ")"),
+          simulator.string());
     }
   }
 }

@@ -1,11 +1,10 @@
 #include "tt/runtime/emulated/chip/chip.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 
 #include "tt/runtime/grid.h"
-#include "tt/support/get_env.h"
+#include "tt/support/environment.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime::emulated {
@@ -74,21 +73,6 @@ Chip blackhole() {
   return chip;
 }
 
-uint64_t number_from_environment(const char* name, uint64_t unset, uint64_t least, uint64_t most, const char* what) {
-  const std::string value = get_env(name);
-  if (value.empty()) {
-    return unset;
-  }
-  uint64_t number = 0;
-  const char* end = value.data() + value.size();
-  auto [stop, error] = std::from_chars(value.data(), end, number);
-  if (error != std::errc() || stop != end || number < least || number > most) {
-    throw DeviceError(
-        str(name, ": expected ", what, " from ", least, " to ", most, ", got '", value, "'; correct it or unset it"));
-  }
-  return number;
-}
-
 std::optional<uint32_t> position(const std::vector<uint32_t>& numbers, uint32_t number) {
   auto found = std::ranges::find(numbers, number);
   return found == numbers.end() ? std::nullopt : std::optional<uint32_t>(found - numbers.begin());
@@ -108,32 +92,21 @@ std::optional<uint32_t> Chip::bank_at(NocCoordinates noc) const {
 }
 
 Chip chip_from_environment() {
-  constexpr const char* kVariable = "TORCH_TT_EMULATED_ARCH";
-  std::string architecture = get_env(kVariable);
-  if (architecture.empty()) {
-    architecture = "wormhole_b0";
-  }
-  if (architecture != "wormhole_b0" && architecture != "blackhole") {
-    throw DeviceError(
-        str(kVariable, ": expected 'wormhole_b0' or 'blackhole', got '", architecture, "'; correct it or unset it"));
-  }
+  const std::string architecture =
+      get_env_choice("TORCH_TT_EMULATED_ARCH", "wormhole_b0", {"wormhole_b0", "blackhole"});
   Chip chip = architecture == "blackhole" ? blackhole() : wormhole();
   apply_grid_variable(chip.properties);
   chip.core_columns.resize(chip.properties.grid_x);
   chip.core_rows.resize(chip.properties.grid_y);
   uint64_t unit = uint64_t{chip.properties.dram_banks} * chip.properties.dram_alignment;
-  uint64_t size = number_from_environment(
-      "TORCH_TT_EMULATED_DRAM_SIZE",
-      chip.properties.dram_size,
-      2 * unit,
-      chip.properties.dram_size,
-      "a number of bytes");
+  uint64_t size = get_env_number(
+      "TORCH_TT_EMULATED_DRAM_SIZE", chip.properties.dram_size, 2 * unit, chip.properties.dram_size, "bytes");
   chip.properties.dram_size = size / unit * unit;
   return chip;
 }
 
 uint32_t device_count_from_environment() {
-  return static_cast<uint32_t>(number_from_environment("TORCH_TT_EMULATED_DEVICES", 1, 1, 64, "a number of devices"));
+  return static_cast<uint32_t>(get_env_number("TORCH_TT_EMULATED_DEVICES", 1, 1, 64, "devices"));
 }
 
 }  // namespace moe::tt::runtime::emulated

@@ -13,8 +13,8 @@
 #include "tt/runtime/emulated/kernel/kernel_site.h"
 #include "tt/runtime/emulated/kernel/kernel_wait.h"
 #include "tt/runtime/emulated/kernel/noc.h"
+#include "tt/runtime/emulated/kernel/program.h"
 #include "tt/runtime/emulated/kernel/semaphores.h"
-#include "tt/runtime/emulated/program.h"
 
 namespace moe::tt::runtime::emulated {
 

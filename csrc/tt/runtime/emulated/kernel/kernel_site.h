@@ -12,7 +12,7 @@
 #include "tt/runtime/emulated/chip/worker_cores.h"
 #include "tt/runtime/emulated/execution/scheduler.h"
 #include "tt/runtime/emulated/execution/traffic.h"
-#include "tt/runtime/emulated/program.h"
+#include "tt/runtime/emulated/kernel/program.h"
 
 namespace moe::tt::runtime::emulated {
 

@@ -1,4 +1,4 @@
-#include "tt/runtime/emulated/registry.h"
+#include "tt/runtime/emulated/kernel/registry.h"
 
 #include <map>
 

@@ -7,7 +7,7 @@
 
 #include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/chip/l1_layout.h"
-#include "tt/runtime/emulated/registry.h"
+#include "tt/runtime/emulated/kernel/registry.h"
 #include "tt/runtime/runtime.h"
 
 namespace moe::tt::runtime::emulated {

@@ -1,4 +1,4 @@
-#include "tt/runtime/emulated/program.h"
+#include "tt/runtime/emulated/kernel/program.h"
 
 #include <fstream>
 #include <map>
@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "tt/support/get_env.h"
+#include "tt/support/environment.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime::emulated {
@@ -29,7 +29,7 @@ void list_kernels(const ProgramDescription& description) {
     list << '\n';
   }
   if (!list.flush()) {
-    throw DeviceError(str(kVariable, ": cannot write to '", file, "'; correct it or unset it"));
+    throw EnvironmentError(kVariable, "a file that can be written to", file);
   }
 }
 
