@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from support import programs
 
 import torch_moe_ttnn
+from support import programs
 
 LIBRARY = Path(torch_moe_ttnn._C.tt.metal_library())
 RUNTIME = os.environ.get("TORCH_TT_RUNTIME", "")

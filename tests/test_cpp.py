@@ -1,6 +1,7 @@
 """The emulated device and its kernels in a plain C++ program, as it is and under the sanitizers."""
 
 import pytest
+
 from support import programs
 
 RACES = ["race_without_any_signal", "race_of_signal_and_write", "race_behind_a_common_counter"]

@@ -35,7 +35,9 @@ def test_logits_equal_the_unmodified_models(model, input_ids, monkeypatch):
     assert not calls
     actual = qwen3_moe.logits(model, input_ids, qwen3_moe.IMPLEMENTATION)
     assert len(calls) == model.config.num_hidden_layers
-    torch.testing.assert_close(actual, expected)
+    # Another order of a float32 sum moves a logit by up to 2e-5, depending on the CPU.
+    tolerance = {"rtol": 0, "atol": 1e-4} if model.dtype == torch.float32 else {}
+    torch.testing.assert_close(actual, expected, **tolerance)
 
 
 @pytest.fixture(scope="module")
