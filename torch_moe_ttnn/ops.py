@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import _register_namedtuple
 
 from torch_moe_ttnn import _C
 
@@ -107,6 +108,11 @@ Grouping.grouped_tokens.__doc__ = (
 )
 Grouping.grouped_weights.__doc__ = "(N,), dtype of the weights given: each row's weight; 0 in padding."
 Grouping.positions.__doc__ = "(T, K), int32: the row of each choice; -1 where it has none."
+
+
+# Programs that return them are exported, saved and packaged: a file names their types.
+for _type in (Routing, Grouping):
+    _register_namedtuple(_type, serialized_type_name=f"torch_moe_ttnn.{_type.__name__}")
 
 
 def padded_num_experts(num_experts: int) -> int:
