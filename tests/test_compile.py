@@ -134,9 +134,13 @@ def test_fake_tensors_are_like_real_ones(forward, device):
 def test_weights_that_require_a_gradient(operator, device, compiled):
     """The backward pass is compiled with the forward pass."""
     ids, weights = choices_on(device, 9, weight_dtype=torch.float32)
-    function, counter = compiled(lambda ids, weights: operator.overload(ids, weights, 16))
+
+    def eager(ids, weights):
+        return operator.overload(ids, weights, 16)
+
+    function, counter = compiled(eager)
     gradients = []
-    for run in (function, operator.overload):
+    for run in (function, eager):
         leaf = weights.clone().requires_grad_()
         (output,) = (output for output in as_tuple(run(ids, leaf)) if output.requires_grad)
         (output.square().sum()).backward()
