@@ -141,11 +141,11 @@ class ChoiceShare {
         read_slice(first);
         read_barrier();
       }
-      place(first, next_rows, stride);
-      send_records(records);
+      const auto place = positions_.element<sizeof(uint32_t)>(first);
+      const uint32_t positions = scratch_ + args_.scratch.positions + place.misalignment();
+      send_slice(first, next_rows, stride, records, l1_pointer<uint32_t>(positions));
       if (args_.first_row == 0) {
-        const auto range = positions_.element<sizeof(uint32_t)>(first);
-        positions_.write(range, count_ * sizeof(uint32_t), positions_address_);
+        positions_.write(place, count_ * sizeof(uint32_t), positions);
       }
       write_barrier();
     }
@@ -164,52 +164,51 @@ class ChoiceShare {
     }
   }
 
-  // Leaves the row of each choice in positions, and its record in a slot.
-  void place(uint32_t first, L1Pointer<uint32_t> next_rows, uint32_t stride) {
-    positions_address_ =
-        scratch_ + args_.scratch.positions + positions_.element<sizeof(uint32_t)>(first).misalignment();
-    const L1Pointer<uint32_t> positions = l1_pointer<uint32_t>(positions_address_);
-    L1Pointer<uint32_t> slot = l1_pointer<uint32_t>(scratch_ + args_.scratch.slots);
+  // Leaves the row of each choice in positions. What the loop needs is in variables: the fence would have the compiler
+  // read members again.
+  void send_slice(
+      uint32_t first,
+      L1Pointer<uint32_t> next_rows,
+      uint32_t stride,
+      uint32_t records,
+      L1Pointer<uint32_t> positions) const {
+    const ChoiceReader<kIdSize, kWeightSize> choices = choices_;
+    const uint32_t count = count_;
     const uint32_t top_k = args_.choices.top_k;
+    const uint32_t first_row = args_.first_row;
+    const uint32_t num_rows = args_.num_rows;
+    const uint32_t row_share_log2 = args_.plan.row_share_log2;
+    const uint32_t core_mask = (1u << row_share_log2) - 1;
+    uint32_t slot = scratch_ + args_.scratch.slots;
     uint32_t token = first / top_k + 1;
     uint32_t left = token * top_k - first;  // choices of the token
-    for (uint32_t i = 0; i < count_; ++i) {
+    for (uint32_t i = 0; i < count; ++i) {
       uint32_t row = static_cast<uint32_t>(kNone);
-      choices_.visit_id(
+      choices.visit_id(
           i,
           [&](uint32_t group) {
             const L1Pointer<uint32_t> next = next_rows + group * stride;
             row = *next;
             *next = row + 1;
-            const L1Pointer<uint32_t> record = slot + (row & 1) * kGroupingRecordWords;
-            record[kGroupingToken] = token;
-            record[kGroupingWeight] = choices_.weight(i);
+            const uint32_t launch_row = row - first_row;
+            if (launch_row < num_rows) {
+              const uint32_t source = slot + (launch_row & 1) * kGroupingRecordSize;
+              const L1Pointer<uint32_t> record = l1_pointer<uint32_t>(source);
+              record[kGroupingToken] = token;
+              record[kGroupingWeight] = choices.weight(i);
+              l1_fence();
+              noc_async_write_one_packet(
+                  source,
+                  Everyone::on(launch_row >> row_share_log2, records + (launch_row & core_mask) * kGroupingRecordSize),
+                  kGroupingRecordSize);
+            }
+            slot += kRecordSlot;
           },
           [](uint32_t, uint32_t) {});
       positions[i] = row;
-      slot += kRecordSlot / sizeof(uint32_t);
       if (--left == 0) {
         left = top_k;
         ++token;
-      }
-    }
-  }
-
-  void send_records(uint32_t records) const {
-    l1_fence();
-    const L1Pointer<uint32_t> positions = l1_pointer<uint32_t>(positions_address_);
-    uint32_t slot = scratch_ + args_.scratch.slots;
-    const uint32_t first_row = args_.first_row;
-    const uint32_t num_rows = args_.num_rows;
-    const uint32_t row_share_log2 = args_.plan.row_share_log2;
-    const uint32_t mask = (1u << row_share_log2) - 1;
-    for (uint32_t i = 0; i < count_; ++i, slot += kRecordSlot) {
-      const uint32_t row = positions[i] - first_row;
-      if (row < num_rows) {
-        noc_async_write_one_packet(
-            slot + (row & 1) * kGroupingRecordSize,
-            Everyone::on(row >> row_share_log2, records + (row & mask) * kGroupingRecordSize),
-            kGroupingRecordSize);
       }
     }
   }
@@ -221,7 +220,6 @@ class ChoiceShare {
   uint32_t begin_;
   uint32_t end_;
   uint32_t count_ = 0;
-  uint32_t positions_address_ = 0;
 };
 
 // A worker's groups.
@@ -230,7 +228,7 @@ class GroupShare {
   GroupShare(const GroupingArgs& args, uint32_t worker, uint32_t shared)
       : args_(args),
         worker_(worker),
-        num_workers_(args.plan.num_cores * kProcessors),
+        num_workers_(args.plan.num_choice_workers),
         shared_(shared),
         begin_(min(worker * args.plan.group_share, args.num_groups)),
         end_(min(begin_ + args.plan.group_share, args.num_groups)) {}
@@ -250,7 +248,11 @@ class GroupShare {
   void place(uint32_t scratch) const {
     uint32_t row = 0;
     const L1Pointer<uint32_t> totals = l1_pointer<uint32_t>(shared_ + args_.shared.totals);
-    for (uint32_t other = 0; other < worker_; ++other) {
+    uint32_t other = 0;
+    for (; other + 4 <= worker_; other += 4) {
+      row += totals[other] + totals[other + 1] + totals[other + 2] + totals[other + 3];
+    }
+    for (; other < worker_; ++other) {
       row += totals[other];
     }
     const DramRange sizes_range(args_.sizes);
@@ -261,11 +263,13 @@ class GroupShare {
     const uint32_t offsets_address = scratch + args_.scratch.offsets + offsets_place.misalignment();
     L1Pointer<uint32_t> sizes = l1_pointer<uint32_t>(sizes_address);
     L1Pointer<uint32_t> offsets = l1_pointer<uint32_t>(offsets_address);
+    const uint32_t stride = args_.shared.counts_stride;
     for (uint32_t group = begin_; group < end_; ++group, ++sizes, ++offsets) {
       const uint32_t begin = row;
       L1Pointer<uint32_t> next = l1_pointer<uint32_t>(next_rows(group));
       uint32_t counts = shared_ + args_.shared.counts + group * sizeof(uint32_t);
-      for (uint32_t other = 0; other < num_workers_; ++other, ++next, counts += args_.shared.counts_stride) {
+#pragma GCC unroll 4
+      for (uint32_t i = 0; i < num_workers_; ++i, ++next, counts += stride) {
         *next = row;
         row += *l1_pointer<uint32_t>(counts);
       }
@@ -298,7 +302,9 @@ class GroupShare {
   uint32_t sum_counts(uint32_t group) const {
     uint32_t sum = 0;
     uint32_t counts = shared_ + args_.shared.counts + group * sizeof(uint32_t);
-    for (uint32_t other = 0; other < num_workers_; ++other, counts += args_.shared.counts_stride) {
+    const uint32_t stride = args_.shared.counts_stride;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < num_workers_; ++i, counts += stride) {
       sum += *l1_pointer<uint32_t>(counts);
     }
     return sum;
@@ -337,6 +343,7 @@ FORCE_INLINE void write_list(
   const uint32_t address = scratch + args.scratch.list + place.misalignment();
   L1Pointer<Element> element = l1_pointer<Element>(address);
   L1Pointer<uint32_t> source = l1_pointer<uint32_t>(records) + word;
+#pragma GCC unroll 8
   for (uint32_t i = 0; i < count; ++i, ++element, source += kGroupingRecordWords) {
     *element = static_cast<Element>(*source - less);
   }
@@ -360,14 +367,19 @@ FORCE_INLINE void prepare_grouping(uint32_t worker, uint32_t scratch) {
   const GroupShare groups(args, worker, shared);
   InvalidId invalid_id;
 
-  choices.start_reading();
-  start_zeroing(counts, args.shared.counts_stride);
+  const bool has_choices = worker < args.plan.num_choice_workers;
+  if (has_choices) {
+    choices.start_reading();
+    start_zeroing(counts, args.shared.counts_stride);
+  }
   if (processor == 0) {
     start_zeroing(records, kGroupingRecordSize << args.plan.row_share_log2);
   }
   read_barrier();
-  choices.count(counts, invalid_id);
-  everyone.send(counts, args.num_groups * sizeof(uint32_t));
+  if (has_choices) {
+    choices.count(counts, invalid_id);
+    everyone.send(counts, args.num_groups * sizeof(uint32_t));
+  }
   everyone.barrier();
 
   everyone.send(groups.add_up(), sizeof(uint32_t));
@@ -377,7 +389,7 @@ FORCE_INLINE void prepare_grouping(uint32_t worker, uint32_t scratch) {
   everyone.send(groups.next_rows_address(), groups.next_rows_bytes());
   everyone.barrier();
 
-  choices.send(shared + args.shared.next_rows + worker * sizeof(uint32_t), args.plan.num_cores * kProcessors, records);
+  choices.send(shared + args.shared.next_rows + worker * sizeof(uint32_t), args.plan.num_choice_workers, records);
   everyone.barrier();
 
   if (processor == 0) {

@@ -9,13 +9,14 @@
 
 namespace moe::tt::kernels {
 
-// How a launch's work is divided. All workers of the launch's cores take part.
+// How a launch's work is divided.
 struct GroupingPlan {
   uint32_t num_cores;
-  uint32_t choice_share;    // choices of a worker; the last ones may have fewer, or none
-  uint32_t slice;           // those that it holds at a time
-  uint32_t group_share;     // groups of a worker, likewise
-  uint32_t row_share_log2;  // rows of a core, likewise
+  uint32_t num_choice_workers;  // the first workers, which have choices
+  uint32_t choice_share;        // choices of each of them; the last one may have fewer
+  uint32_t slice;               // those that it holds at a time
+  uint32_t group_share;         // groups of a worker, likewise
+  uint32_t row_share_log2;      // rows of a core, likewise
 };
 
 // What a choice is to its row's core: these words. All zero is a row without a choice.
@@ -33,18 +34,21 @@ static_assert(kRecordSlot == 2 * kGroupingRecordSize, "a slot has a record at ei
 // What a core's workers share, from the beginning of their buffer: at the same address on every core.
 struct GroupingShared {
   uint32_t counts_stride;  // bytes from one worker's counts to the next one's
-  uint32_t counts;         // of every worker, a word for each group
+  uint32_t counts;         // of every worker with choices, a word for each group
   uint32_t totals;         // a word for every worker: rows of its groups
-  uint32_t next_rows;      // for each group a word for every worker: the row of its next choice
+  uint32_t next_rows;      // for each group a word for every such worker: the row of its next choice
   uint32_t records;        // of the core's rows
   uint32_t end;
 
-  static constexpr GroupingShared of(uint32_t num_workers, uint32_t num_groups, uint32_t num_rows) {
+  static constexpr GroupingShared of(const GroupingPlan& plan, uint32_t num_groups) {
     GroupingShared shared{};
+    const uint32_t num_workers = plan.num_cores * kProcessors;
+    const uint32_t num_rows = 1u << plan.row_share_log2;
     shared.counts_stride = align_up<uint32_t>(num_groups * sizeof(uint32_t), kAlignment);
-    shared.totals = num_workers * shared.counts_stride;
+    shared.totals = plan.num_choice_workers * shared.counts_stride;
     shared.next_rows = shared.totals + align_up<uint32_t>(num_workers * sizeof(uint32_t), kAlignment);
-    shared.records = shared.next_rows + align_up<uint32_t>(num_groups * num_workers * sizeof(uint32_t), kAlignment);
+    shared.records =
+        shared.next_rows + align_up<uint32_t>(num_groups * plan.num_choice_workers * sizeof(uint32_t), kAlignment);
     shared.end = shared.records + align_up<uint32_t>(num_rows * kGroupingRecordSize, kAlignment);
     return shared;
   }

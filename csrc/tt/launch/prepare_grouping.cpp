@@ -28,56 +28,59 @@ uint32_t count_of(uint64_t items, uint64_t each) {
   return static_cast<uint32_t>(div_up(items, each));
 }
 
-// The launch's plan for so many cores. Its slice is 0 if their L1 is too small.
-GroupingPlan plan_with(const GroupingProblem& problem, const GroupingLimits& limits, uint32_t num_cores) {
-  const uint32_t num_workers = num_cores * kProcessors;
+// The launch's plan for so many cores and workers with choices. Its slice is 0 if their L1 is too small.
+GroupingPlan plan_with(
+    const GroupingProblem& problem, const GroupingLimits& limits, uint32_t num_cores, uint32_t choice_workers) {
+  const uint32_t choice_share = count_of(problem.num_choices, choice_workers);
   GroupingPlan plan{
       .num_cores = num_cores,
-      .choice_share = count_of(problem.num_choices, num_workers),
+      .num_choice_workers = count_of(problem.num_choices, choice_share),
+      .choice_share = choice_share,
       .slice = 0,
-      .group_share = count_of(problem.num_groups, num_workers),
+      .group_share = count_of(problem.num_groups, num_cores * kProcessors),
       .row_share_log2 = kMinRowShareLog2};
   while (uint64_t{num_cores} << plan.row_share_log2 < problem.num_rows) {
     ++plan.row_share_log2;
   }
-  const uint64_t counts = uint64_t{num_workers} * problem.num_groups * 2 * sizeof(uint32_t);
-  if (counts > limits.shared_bytes) {
+  // The counts, and as many rows. Below, their bytes are computed with 32 bits.
+  if (uint64_t{plan.num_choice_workers} * problem.num_groups * 2 * sizeof(uint32_t) > limits.shared_bytes) {
     return plan;
   }
-  const auto fits = [&](uint32_t slice) {
-    const uint32_t rows = 1u << plan.row_share_log2;
-    const auto scratch = GroupingScratch::of(slice, plan.group_share, rows, problem.id_size, problem.weight_size);
-    return GroupingShared::of(num_workers, problem.num_groups, rows).end <= limits.shared_bytes &&
+  const uint32_t slice = std::min(plan.choice_share, kMaxSlice);
+  const auto fits = [&] {
+    const auto scratch =
+        GroupingScratch::of(slice, plan.group_share, 1u << plan.row_share_log2, problem.id_size, problem.weight_size);
+    return GroupingShared::of(plan, problem.num_groups).end <= limits.shared_bytes &&
            scratch.end <= limits.worker_bytes;
   };
   // Where the rows do not fit into L1, several launches write them.
-  while (plan.row_share_log2 > kMinRowShareLog2 && !fits(std::min(plan.choice_share, kMaxSlice))) {
+  while (plan.row_share_log2 > kMinRowShareLog2 && !fits()) {
     --plan.row_share_log2;
   }
-  const uint32_t slice = std::min(plan.choice_share, kMaxSlice);
-  plan.slice = fits(slice) ? slice : 0;
+  plan.slice = fits() ? slice : 0;
   return plan;
 }
 
-// Clocks of the kernel's steps, as measured on simulated Wormhole with benchmarks/device.py.
+// Clocks of the kernel's steps, as measured on simulated Wormhole.
 struct GroupingCost {
-  float choice = 60;        // to count, place and send one
-  float group_worker = 16;  // to add up and place a worker's choices of a group
-  float total = 4;          // of a worker before
-  float row = 8;            // to write
-  float barrier = 30;       // for each worker that comes to it
+  float choice = 58;       // to count and send one
+  float group_worker = 9;  // to add up and place a worker's choices of a group
+  float total = 2;         // of a worker before
+  float row = 4;           // to write
+  float worker = 2;        // that comes to the barriers
 };
 
 // About how many clocks the slowest worker takes. What all plans have in common is left out.
 float estimate_clocks(const GroupingProblem& problem, const GroupingPlan& plan) {
   constexpr GroupingCost cost;
   const auto workers = static_cast<float>(plan.num_cores * kProcessors);
+  const auto group_workers = static_cast<float>(count_of(problem.num_groups, plan.group_share));
   const uint64_t launch_rows = uint64_t{plan.num_cores} << plan.row_share_log2;
   const auto launches = static_cast<float>(div_up(problem.num_rows, launch_rows));
   const auto rows = static_cast<float>(std::min<uint64_t>(problem.num_rows, uint64_t{1} << plan.row_share_log2));
-  return launches * (cost.choice * static_cast<float>(plan.choice_share) +
-                     cost.group_worker * static_cast<float>(plan.group_share) * workers + cost.total * workers +
-                     cost.row * rows + cost.barrier * workers);
+  const auto pairs = static_cast<float>(plan.group_share) * static_cast<float>(plan.num_choice_workers);
+  return launches * (cost.choice * static_cast<float>(plan.choice_share) + cost.group_worker * pairs +
+                     cost.total * group_workers + cost.row * rows + cost.worker * workers);
 }
 
 GroupingLimits limits_of(const Launcher& launcher) {
@@ -96,11 +99,13 @@ GroupingPlan plan_grouping(const GroupingProblem& problem, const GroupingLimits&
   float best_clocks = 0;
   // A multicast takes a rectangle of cores: a part of one row, or whole rows.
   for (uint32_t cores = 1; cores <= limits.num_cores; cores += cores < limits.core_columns ? 1 : limits.core_columns) {
-    const GroupingPlan plan = plan_with(problem, limits, cores);
-    const float clocks = estimate_clocks(problem, plan);
-    if (plan.slice > 0 && (best.slice == 0 || clocks < best_clocks)) {
-      best = plan;
-      best_clocks = clocks;
+    for (uint32_t choice_workers = cores * kProcessors; choice_workers > 0; choice_workers /= 2) {
+      const GroupingPlan plan = plan_with(problem, limits, cores, choice_workers);
+      const float clocks = estimate_clocks(problem, plan);
+      if (plan.slice > 0 && (best.slice == 0 || clocks < best_clocks)) {
+        best = plan;
+        best_clocks = clocks;
+      }
     }
   }
   if (best.slice == 0) {
@@ -130,7 +135,6 @@ void prepare_grouping(
       limits);
   const std::array circular_buffers{
       limits.worker_bytes + kAlignment, limits.worker_bytes + kAlignment, limits.shared_bytes + kAlignment};
-  const uint32_t num_workers = plan.num_cores * kProcessors;
   const uint32_t core_rows = 1u << plan.row_share_log2;
   const uint64_t launch_rows = uint64_t{plan.num_cores} * core_rows;
   const std::lock_guard lock(launcher.invalid_ids.mutex());
@@ -149,7 +153,7 @@ void prepare_grouping(
         .first_row = static_cast<uint32_t>(first_row),
         .num_rows = static_cast<uint32_t>(std::min(launch_rows, layout.num_rows - first_row)),
         .plan = plan,
-        .shared = GroupingShared::of(num_workers, choices.num_experts, core_rows),
+        .shared = GroupingShared::of(plan, choices.num_experts),
         .scratch = GroupingScratch::of(plan.slice, plan.group_share, core_rows, choices.id_size, choices.weight_size)};
     std::vector<uint32_t> common_args(words(args).begin(), words(args).end());
     common_args.insert(
