@@ -59,7 +59,8 @@ def library():
         LIBRARY,
         sources("", without=apart),
         # at::parallel_for is inline: without OpenMP it would run on one thread. The run time is torch's own libgomp.
-        flags=["-fopenmp"],
+        # unpermute rounds each product and each sum: no processor may do both at once.
+        flags=["-fopenmp", "-ffp-contract=off"],
         link_flags=["-fopenmp", f"-Wl,-soname,{LIBRARY}.so"],
         # The first one has the emulated device's stand-in for tt-metal's kernel API.
         include_dirs=[str(ROOT / "csrc/tt/runtime/emulated/include"), *include_paths()],

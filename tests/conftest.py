@@ -9,7 +9,7 @@ os.environ.setdefault("TORCH_TT_EMULATED_DEVICES", "2")
 import pytest
 import torch
 
-from support.operators import MAPPING, ROUTING, Operator
+from support.operators import GROUPING, MAPPING, ROUTING, Operator
 from torch_moe_ttnn._cli import devices
 
 # TEST_DEVICES=tt leaves out the CPU, whose results do not depend on the runtime of tt.
@@ -30,9 +30,9 @@ def device(request):
     torch.tt.set_fallback_mode(mode)
 
 
-@pytest.fixture(scope="session", params=[MAPPING, ROUTING], ids=lambda operator: operator.name)
+@pytest.fixture(scope="session", params=[MAPPING, ROUTING, GROUPING], ids=lambda operator: operator.name)
 def operator(request) -> Operator:
-    """Each operator."""
+    """Each operator that takes a router's choices."""
     return request.param
 
 

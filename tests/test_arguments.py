@@ -213,6 +213,7 @@ def test_none_for_a_tensor(operator, kind):
             operator.overload(tensor, None, 8)
 
 
+@pytest.mark.parametrize("operator", [MAPPING, ROUTING], ids=lambda operator: operator.name)
 def test_no_memory_for_the_outputs(operator):
     """Sizes that fit a tensor but no machine: PyTorch's own error, nothing else."""
     ids, weights = torch.zeros(1, 1, dtype=I64).expand(2**31, 1), torch.zeros(1, 1).expand(2**31, 1)

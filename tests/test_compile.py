@@ -15,7 +15,7 @@ import torch_moe_ttnn
 from support import layers
 from support.checks import assert_same_bits
 from support.choices import ID_DTYPES, WEIGHT_DTYPES, choices_on
-from support.operators import MAPPING, ROUTING, as_tuple
+from support.operators import GROUPING, MAPPING, ROUTING, as_tuple
 from torch_moe_ttnn.testing import make_choices
 
 SIZES = [33, 1000, 2, 7, 7, 130, 33]
@@ -85,7 +85,8 @@ def test_typed_wrappers(operator, device, compiled):
     function, counter = compiled(lambda ids, weights: operator.wrapper(ids, routing_weights=weights, num_experts=16))
     arguments = choices_on(device, 9)
     outputs = function(*arguments)
-    assert isinstance(outputs, torch_moe_ttnn.Routing if operator is ROUTING else torch.Tensor)
+    types = {MAPPING: torch.Tensor, ROUTING: torch_moe_ttnn.Routing, GROUPING: torch_moe_ttnn.Grouping}
+    assert isinstance(outputs, types[operator])
     assert_same_bits(as_tuple(outputs), operator(*arguments, 16))
     assert counter.frame_count == 1
 
@@ -131,13 +132,21 @@ def test_fake_tensors_are_like_real_ones(forward, device):
 
 
 def test_weights_that_require_a_gradient(operator, device, compiled):
-    """None is defined. Inductor traces the backward pass at the call already; without gradients there is none."""
+    """The backward pass is compiled with the forward pass."""
     ids, weights = choices_on(device, 9, weight_dtype=torch.float32)
-    function, _ = compiled(lambda ids, weights: operator.overload(ids, weights, 16))
-    with torch.no_grad():
-        assert_same_bits(as_tuple(function(ids, weights.requires_grad_())), operator(ids, weights, 16))
-    with pytest.raises(RuntimeError, match=f"derivative for {operator.name} is not implemented"):
-        as_tuple(function(ids, weights))[-1].sum().backward()
+
+    def eager(ids, weights):
+        return operator.overload(ids, weights, 16)
+
+    function, counter = compiled(eager)
+    gradients = []
+    for run in (function, eager):
+        leaf = weights.clone().requires_grad_()
+        (output,) = (output for output in as_tuple(run(ids, leaf)) if output.requires_grad)
+        (output.square().sum()).backward()
+        gradients.append(leaf.grad)
+    assert_same_bits(gradients[:1], gradients[1:])
+    assert counter.frame_count == 1
 
 
 def test_an_id_out_of_range(operator, device, compiled):

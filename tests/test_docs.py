@@ -31,7 +31,8 @@ def run(document):
     torch.tt.set_fallback_mode("silent")
     try:
         for block in blocks_of(document):
-            exec(compile(block, document.name, "exec"), found)
+            # No file's name: Dynamo would look for the code's lines there.
+            exec(compile(block, f"<{document.name}>", "exec"), found)
     finally:
         torch.tt.set_fallback_mode(mode)
     return found

@@ -3,6 +3,7 @@
 import doctest
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -35,13 +36,19 @@ def test_routing_has_names():
 
 
 def test_schemas():
-    assert str(torch.ops.moe.prepare_mapping.default._schema) == (
-        "moe::prepare_mapping(Tensor selected_experts, Tensor routing_weights, SymInt num_experts) -> Tensor"
-    )
-    assert str(torch.ops.moe.prepare_routing.default._schema) == (
-        "moe::prepare_routing(Tensor selected_experts, Tensor routing_weights, SymInt num_experts) -> "
-        "(Tensor num_routed_tokens, Tensor routed_tokens, Tensor routed_token_weights)"
-    )
+    choices = "Tensor selected_experts, Tensor routing_weights, SymInt num_experts"
+    expected = {
+        "prepare_mapping": f"({choices}, *, Tensor? local_experts=None) -> Tensor",
+        "prepare_routing": f"({choices}, *, Tensor? local_experts=None, SymInt? max_tokens=None) -> "
+        "(Tensor num_routed_tokens, Tensor routed_tokens, Tensor routed_token_weights)",
+        "prepare_grouping": f"({choices}, *, Tensor? local_experts=None, SymInt alignment=1, SymInt? max_tokens=None)"
+        " -> (Tensor group_sizes, Tensor group_offsets, Tensor grouped_tokens, Tensor grouped_weights, "
+        "Tensor positions)",
+        "permute": "(Tensor hidden, Tensor grouped_tokens) -> Tensor",
+        "unpermute": "(Tensor expert_outputs, Tensor routing_weights, Tensor positions) -> Tensor",
+    }
+    for name, schema in expected.items():
+        assert str(getattr(torch.ops.moe, name).default._schema) == f"moe::{name}{schema}"
 
 
 def test_the_examples_in_the_docstrings():
@@ -51,10 +58,20 @@ def test_the_examples_in_the_docstrings():
 
 
 def test_the_fields_of_a_routing_are_documented():
-    assert all("E_padded" in getattr(torch_moe_ttnn.Routing, field).__doc__ for field in torch_moe_ttnn.Routing._fields)
+    for named, words in ((torch_moe_ttnn.Routing, "E_padded"), (torch_moe_ttnn.Grouping, "int32|dtype")):
+        assert all(re.search(words, getattr(named, field).__doc__) for field in named._fields)
 
 
-@pytest.mark.parametrize("function", [torch_moe_ttnn.prepare_mapping, torch_moe_ttnn.prepare_routing])
+def test_offs():
+    """What grouped_mm takes."""
+    grouping = torch_moe_ttnn.prepare_grouping(*make_choices(9, 4, 16), 16)
+    assert torch.equal(grouping.offs, grouping.group_sizes.cumsum(0).to(torch.int32))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [torch_moe_ttnn.prepare_mapping, torch_moe_ttnn.prepare_routing, torch_moe_ttnn.prepare_grouping],
+)
 def test_shared_text_is_filled_in(function):
     assert "{" not in function.__doc__
     assert "uint16, uint32, int32 or int64" in function.__doc__

@@ -7,7 +7,9 @@ import torch
 EXPERT_ALIGNMENT: int
 PADDING_TOKEN: int
 
-def check_same_device(op: str, selected_experts: torch.device, routing_weights: torch.device) -> None: ...
+def check_same_device(
+    op: str, first: str, first_device: torch.device, other: str, other_device: torch.device
+) -> None: ...
 
 # A submodule, which one stub file can only write as a class.
 class tt:

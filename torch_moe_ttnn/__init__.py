@@ -1,7 +1,7 @@
 """Mixture-of-Experts routing operators for PyTorch, for CPU and Tenstorrent devices.
 
-Importing the package registers ``torch.ops.moe.prepare_mapping`` and ``torch.ops.moe.prepare_routing``, and the device
-``tt`` with its module ``torch.tt``.
+Importing the package registers the operators ``prepare_mapping``, ``prepare_routing``, ``prepare_grouping``,
+``permute`` and ``unpermute`` in ``torch.ops.moe``, and the device ``tt`` with its module ``torch.tt``.
 """
 
 from torch_moe_ttnn._load import library_path, load
@@ -14,10 +14,14 @@ from torch_moe_ttnn._version import __version__  # noqa: E402
 from torch_moe_ttnn.ops import (  # noqa: E402
     EXPERT_ALIGNMENT,
     PADDING_TOKEN,
+    Grouping,
     Routing,
     padded_num_experts,
+    permute,
+    prepare_grouping,
     prepare_mapping,
     prepare_routing,
+    unpermute,
 )
 from torch_moe_ttnn.tt._register import register  # noqa: E402
 
@@ -27,10 +31,14 @@ del register
 __all__ = [
     "EXPERT_ALIGNMENT",
     "PADDING_TOKEN",
+    "Grouping",
     "Routing",
     "__version__",
     "library_path",
     "padded_num_experts",
+    "permute",
+    "prepare_grouping",
     "prepare_mapping",
     "prepare_routing",
+    "unpermute",
 ]

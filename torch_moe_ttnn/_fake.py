@@ -20,12 +20,14 @@ def _check_devices_first(
     args: tuple[Any, ...] = (),
     kwargs: dict[str, Any] | None = None,
 ) -> object:
-    bound = dict(zip(("selected_experts", "routing_weights"), args, strict=False)) | (kwargs or {})
-    ids, weights = bound["selected_experts"], bound["routing_weights"]
-    if ids is not None and weights is not None:
-        _C.check_same_device(func._schema.name, ids.device, weights.device)
+    names = [argument.name for argument in func._schema.arguments]
+    bound = dict(zip(names, args, strict=False)) | (kwargs or {})
+    tensors = [(name, bound[name]) for name in names if isinstance(bound.get(name), torch.Tensor)]
+    for name, tensor in tensors[1:]:
+        first_name, first = tensors[0]
+        _C.check_same_device(func._schema.name, first_name, first.device, name, tensor.device)
     return mode.__torch_dispatch__(func, types, args, kwargs or {})
 
 
-for _name in ("moe::prepare_mapping", "moe::prepare_routing"):
-    torch.library.register_torch_dispatch(_name, FakeTensorMode, _check_devices_first)
+for _name in ("prepare_mapping", "prepare_routing", "prepare_grouping", "permute", "unpermute"):
+    torch.library.register_torch_dispatch(f"moe::{_name}", FakeTensorMode, _check_devices_first)

@@ -5,10 +5,22 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import _register_namedtuple
 
 from torch_moe_ttnn import _C
 
-__all__ = ["EXPERT_ALIGNMENT", "PADDING_TOKEN", "Routing", "padded_num_experts", "prepare_mapping", "prepare_routing"]
+__all__ = [
+    "EXPERT_ALIGNMENT",
+    "PADDING_TOKEN",
+    "Grouping",
+    "Routing",
+    "padded_num_experts",
+    "permute",
+    "prepare_grouping",
+    "prepare_mapping",
+    "prepare_routing",
+    "unpermute",
+]
 
 EXPERT_ALIGNMENT: int = _C.EXPERT_ALIGNMENT
 """Rows of the routing outputs are padded to a multiple of this."""
@@ -18,12 +30,16 @@ PADDING_TOKEN: int = _C.PADDING_TOKEN
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
-# What both operators' docstrings say.
+# What the docstrings of several operators say.
 _IDS = """\
 (T, K), uint16, uint32, int32 or int64. The ids of the experts that each token goes to, each
             in [0, num_experts). The id with all bits set (-1 where signed) is "no expert": the choice goes nowhere."""
 _WEIGHTS = "(T, K), bfloat16, float16 or float32, on the same device. The weight of each choice."
 _NUM_EXPERTS = "E, at least 1 and at least K, less than 2**32."
+_LOCAL_EXPERTS = """\
+(L,), any of the id dtypes, on the same device. The ids of the experts that this device holds, in the
+            order of its rows; choices of others contribute to nothing, and "no expert" is a row that stays empty. Of a
+            repeated id the last place gets the choices. Without it L = E, and row e is expert e."""
 _RAISES = """\
 RuntimeError: a wrong shape, dtype, device or size.
         IndexError: an id that is neither in [0, num_experts) nor "no expert". An asynchronous device raises it at the
@@ -31,16 +47,19 @@ RuntimeError: a wrong shape, dtype, device or size.
 
 
 def _with_shared_text(function: _Function) -> _Function:
-    """Fill in what both operators' docstrings say; ``python -OO`` has removed them."""
+    """Fill in what several docstrings say; ``python -OO`` has removed them."""
     if function.__doc__ is not None:
-        function.__doc__ = function.__doc__.format(ids=_IDS, weights=_WEIGHTS, num_experts=_NUM_EXPERTS, raises=_RAISES)
+        function.__doc__ = function.__doc__.format(
+            ids=_IDS, weights=_WEIGHTS, num_experts=_NUM_EXPERTS, local_experts=_LOCAL_EXPERTS, raises=_RAISES
+        )
     return function
 
 
 class Routing(NamedTuple):
     """What :func:`prepare_routing` returns.
 
-    E_padded is :func:`padded_num_experts` of E; W is T·K, the number of choices.
+    E_padded is :func:`padded_num_experts` of E, or of L where ``local_experts`` are given; W is T·K, the number of
+    choices, or ``max_tokens``.
     """
 
     num_routed_tokens: Tensor
@@ -59,6 +78,43 @@ Routing.routed_token_weights.__doc__ = (
 )
 
 
+class Grouping(NamedTuple):
+    """What :func:`prepare_grouping` returns: rows sorted by group, an expert's group after another's.
+
+    L is E, or the number of ``local_experts``. N depends on shapes alone: with M = T·K, or min(T·K, L·max_tokens), it
+    is M for an alignment of 1, else M + min(M, L)·(alignment - 1), rounded up to a multiple of the alignment.
+    """
+
+    group_sizes: Tensor
+    group_offsets: Tensor
+    grouped_tokens: Tensor
+    grouped_weights: Tensor
+    positions: Tensor
+
+    @property
+    def offs(self) -> Tensor:
+        """(L,), int32: where each group ends, padding included; ``torch.nn.functional.grouped_mm`` takes it as such."""
+        return self.group_offsets[1:]
+
+
+Grouping.group_sizes.__doc__ = "(L,), int32: how many choices are in each group."
+Grouping.group_offsets.__doc__ = (
+    "(L + 1,), int32: where each group begins, a multiple of the alignment; the last is the number of rows in use, "
+    "padding included. An empty group takes no rows."
+)
+Grouping.grouped_tokens.__doc__ = (
+    "(N,), int32: the token of each row, within a group by ascending token, then ascending k; -1 in padding rows and "
+    "after the last group."
+)
+Grouping.grouped_weights.__doc__ = "(N,), dtype of the weights given: each row's weight; 0 in padding."
+Grouping.positions.__doc__ = "(T, K), int32: the row of each choice; -1 where it has none."
+
+
+# Programs that return them are exported, saved and packaged: a file names their types.
+for _type in (Routing, Grouping):
+    _register_namedtuple(_type, serialized_type_name=f"torch_moe_ttnn.{_type.__name__}")
+
+
 def padded_num_experts(num_experts: int) -> int:
     """Return E_padded, the rows of the routing outputs: E rounded up to a multiple of ``EXPERT_ALIGNMENT``.
 
@@ -73,7 +129,9 @@ def padded_num_experts(num_experts: int) -> int:
 
 
 @_with_shared_text
-def prepare_mapping(selected_experts: Tensor, routing_weights: Tensor, num_experts: int) -> Tensor:
+def prepare_mapping(
+    selected_experts: Tensor, routing_weights: Tensor, num_experts: int, *, local_experts: Tensor | None = None
+) -> Tensor:
     """Turn a router's sparse choice into a dense map of weights.
 
     Args:
@@ -81,10 +139,12 @@ def prepare_mapping(selected_experts: Tensor, routing_weights: Tensor, num_exper
             A token's ids differ; if one is repeated, its last weight is kept.
         routing_weights: {weights}
         num_experts: {num_experts}
+        local_experts: {local_experts} A
+            row is a column of the map.
 
     Returns:
-        (T, E), dtype of ``routing_weights``: at [t, e] the weight with which token t goes to expert e, else 0. New and
-        contiguous. There is no gradient: a backward pass through it raises.
+        (T, L), dtype of ``routing_weights``: at [t, e] the weight with which token t goes to expert e, else 0. New and
+        contiguous. The weights have a gradient; that of a repeated id's overwritten weight is 0.
 
     Raises:
         {raises}
@@ -98,12 +158,21 @@ def prepare_mapping(selected_experts: Tensor, routing_weights: Tensor, num_exper
 
     Source: ``csrc/ops/cpu/prepare_mapping.cpp``.
     """
-    mapping: Tensor = torch.ops.moe.prepare_mapping.default(selected_experts, routing_weights, num_experts)
+    mapping: Tensor = torch.ops.moe.prepare_mapping.default(
+        selected_experts, routing_weights, num_experts, local_experts=local_experts
+    )
     return mapping
 
 
 @_with_shared_text
-def prepare_routing(selected_experts: Tensor, routing_weights: Tensor, num_experts: int) -> Routing:
+def prepare_routing(
+    selected_experts: Tensor,
+    routing_weights: Tensor,
+    num_experts: int,
+    *,
+    local_experts: Tensor | None = None,
+    max_tokens: int | None = None,
+) -> Routing:
     """Turn a router's sparse choice into a list of tokens for each expert.
 
     Args:
@@ -112,12 +181,15 @@ def prepare_routing(selected_experts: Tensor, routing_weights: Tensor, num_exper
         routing_weights: {weights} There
             are fewer than 2**32 choices (T·K).
         num_experts: {num_experts}
+        local_experts: {local_experts}
+        max_tokens: W, at least 0: no row takes more choices; those that come later are dropped, and the counts say what
+            was taken. T loses nothing, as a token's ids differ. None: T·K.
 
     Returns:
-        A :class:`Routing` of three new, contiguous tensors with E_padded rows, E rounded up to a multiple of 32, and
-        W = T·K columns: ``num_routed_tokens`` (1, E_padded), uint32; ``routed_tokens`` (E_padded, W), uint32, padded
-        with 0xFFFFFFFF; ``routed_token_weights`` (E_padded, W), dtype of ``routing_weights``, padded with 0. There is
-        no gradient: a backward pass through the weights raises.
+        A :class:`Routing` of three new, contiguous tensors with E_padded rows, L rounded up to a multiple of 32, and
+        W columns: ``num_routed_tokens`` (1, E_padded), uint32; ``routed_tokens`` (E_padded, W), uint32, padded
+        with 0xFFFFFFFF; ``routed_token_weights`` (E_padded, W), dtype of ``routing_weights``, padded with 0. The
+        weights have a gradient.
 
     Raises:
         {raises}
@@ -137,6 +209,118 @@ def prepare_routing(selected_experts: Tensor, routing_weights: Tensor, num_exper
     """
     # Unpacked by name, for torch.fx cannot trace a star.
     num_routed_tokens, routed_tokens, routed_token_weights = torch.ops.moe.prepare_routing.default(
-        selected_experts, routing_weights, num_experts
+        selected_experts, routing_weights, num_experts, local_experts=local_experts, max_tokens=max_tokens
     )
     return Routing(num_routed_tokens, routed_tokens, routed_token_weights)
+
+
+@_with_shared_text
+def prepare_grouping(
+    selected_experts: Tensor,
+    routing_weights: Tensor,
+    num_experts: int,
+    *,
+    local_experts: Tensor | None = None,
+    alignment: int = 1,
+    max_tokens: int | None = None,
+) -> Grouping:
+    """Turn a router's sparse choice into rows sorted by expert, as ``torch.nn.functional.grouped_mm`` takes them.
+
+    Args:
+        selected_experts: {ids}
+            A token's ids differ; if one is repeated, each has a row, by ascending k.
+        routing_weights: {weights} There
+            are fewer than 2**31 choices (T·K).
+        num_experts: {num_experts}
+        local_experts: {local_experts} A
+            row is a group.
+        alignment: At least 1. Groups begin at multiples of it, with padding rows after a group's last choice.
+        max_tokens: At least 0. No group takes more choices; those that come later are dropped. None: no limit.
+
+    Returns:
+        A :class:`Grouping` of five new, contiguous tensors. The weights have a gradient.
+
+    Raises:
+        {raises}
+
+    Example:
+        >>> experts = torch.tensor([[2, 0], [2, -1]])
+        >>> weights = torch.tensor([[0.75, 0.25], [1.0, 0.0]])
+        >>> grouping = torch_moe_ttnn.prepare_grouping(experts, weights, 3)
+        >>> grouping.group_sizes.tolist(), grouping.offs.tolist()
+        ([1, 0, 2], [1, 1, 3])
+        >>> grouping.grouped_tokens.tolist(), grouping.grouped_weights.tolist()
+        ([0, 0, 1, -1], [0.25, 0.75, 1.0, 0.0])
+        >>> grouping.positions.tolist()
+        [[1, 0], [2, -1]]
+
+    Source: ``csrc/ops/cpu/prepare_grouping.cpp``.
+    """
+    # Unpacked by name, for torch.fx cannot trace a star.
+    group_sizes, group_offsets, grouped_tokens, grouped_weights, positions = torch.ops.moe.prepare_grouping.default(
+        selected_experts,
+        routing_weights,
+        num_experts,
+        local_experts=local_experts,
+        alignment=alignment,
+        max_tokens=max_tokens,
+    )
+    return Grouping(group_sizes, group_offsets, grouped_tokens, grouped_weights, positions)
+
+
+def permute(hidden: Tensor, grouped_tokens: Tensor) -> Tensor:
+    """Copy tokens' rows to where a grouping has them.
+
+    Args:
+        hidden: (T, H), any floating dtype.
+        grouped_tokens: (N,), int32, on the same device: :attr:`Grouping.grouped_tokens`.
+
+    Returns:
+        (N, H), dtype of ``hidden``: row i is ``hidden[grouped_tokens[i]]``, zeros where that is -1. New and contiguous.
+        ``hidden`` has a gradient.
+
+    Raises:
+        RuntimeError: a wrong shape, dtype or device.
+        IndexError: a token that is neither in [0, T) nor -1.
+
+    Example:
+        >>> torch_moe_ttnn.permute(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, -1, 0], dtype=torch.int32))
+        tensor([[3., 4.],
+                [0., 0.],
+                [1., 2.]])
+
+    Source: ``csrc/ops/cpu/permute.cpp``.
+    """
+    permuted: Tensor = torch.ops.moe.permute.default(hidden, grouped_tokens)
+    return permuted
+
+
+def unpermute(expert_outputs: Tensor, routing_weights: Tensor, positions: Tensor) -> Tensor:
+    """Sum each token's rows of the experts' outputs, weighted.
+
+    Args:
+        expert_outputs: (N, H), bfloat16, float16, float32 or float64.
+        routing_weights: (T, K), of these dtypes too, float64 only beside float64; on the same device.
+        positions: (T, K), int32, on the same device: :attr:`Grouping.positions`.
+
+    Returns:
+        (T, H), dtype of ``expert_outputs``: row t is the sum over k, in order of k and starting from 0, of
+        ``routing_weights[t, k] * expert_outputs[positions[t, k]]``; a position of -1 is left out. Each product and each
+        sum is rounded to float32 (float64 stays float64), and the last sum to the dtype. New and contiguous. Both the
+        weights and ``expert_outputs`` have gradients.
+
+    Raises:
+        RuntimeError: a wrong shape, dtype or device.
+        IndexError: a position that is neither in [0, N) nor -1.
+
+    Example:
+        >>> outputs = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> weights = torch.tensor([[0.5, 0.25], [2.0, 9.0]])
+        >>> torch_moe_ttnn.unpermute(outputs, weights, torch.tensor([[0, 1], [1, -1]], dtype=torch.int32))
+        tensor([[1.2500, 2.0000],
+                [6.0000, 8.0000]])
+
+    Source: ``csrc/ops/cpu/unpermute.cpp``.
+    """
+    sums: Tensor = torch.ops.moe.unpermute.default(expert_outputs, routing_weights, positions)
+    return sums

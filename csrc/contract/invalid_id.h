@@ -10,4 +10,7 @@ namespace moe {
 // it later.
 std::string id_out_of_range_message(const char* op, int64_t position, int64_t top_k, int64_t id, int64_t num_experts);
 
+// The same for such an id in local_experts, at `position` there.
+std::string local_id_out_of_range_message(const char* op, int64_t position, int64_t id, int64_t num_experts);
+
 }  // namespace moe

@@ -2,8 +2,9 @@
 
 namespace moe {
 
-// The operator's qualified name, for its registrations and its errors.
+// The operator's qualified name and its derivative's, for their registrations and their errors.
 inline constexpr const char* kPrepareMapping = "moe::prepare_mapping";
+inline constexpr const char* kPrepareMappingBackward = "moe::prepare_mapping_backward";
 
 // The shape of the dense map: a row for every token, a column for every expert. `Int` may be symbolic.
 template <typename Int>

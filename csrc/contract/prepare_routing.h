@@ -4,8 +4,9 @@
 
 namespace moe {
 
-// The operator's qualified name, for its registrations and its errors.
+// The operator's qualified name and its derivative's, for their registrations and their errors.
 inline constexpr const char* kPrepareRouting = "moe::prepare_routing";
+inline constexpr const char* kPrepareRoutingBackward = "moe::prepare_routing_backward";
 
 // The routing's lists have a row for every expert and then padding rows, up to a multiple of a tile's height.
 inline constexpr uint32_t kExpertAlignment = 32;
@@ -18,10 +19,16 @@ inline constexpr uint32_t kPaddingToken = 0xFFFFFFFF;
 template <typename Int>
 struct RoutingLayout {
   Int num_rows;   // those of the experts, then padding rows
-  Int row_width;  // a row has room for every choice of the input
+  Int row_width;  // room for choices
 
+  // A row has room for every choice of the input.
   static constexpr RoutingLayout of(const Int& num_tokens, const Int& top_k, const Int& num_experts) {
-    return {(num_experts + (kExpertAlignment - 1)) / kExpertAlignment * kExpertAlignment, num_tokens * top_k};
+    return of_width(num_experts, num_tokens * top_k);
+  }
+
+  // A row takes no more than `row_width` choices.
+  static constexpr RoutingLayout of_width(const Int& num_experts, const Int& row_width) {
+    return {(num_experts + (kExpertAlignment - 1)) / kExpertAlignment * kExpertAlignment, row_width};
   }
 };
 

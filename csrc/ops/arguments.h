@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <optional>
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
@@ -22,7 +23,13 @@ inline constexpr uint64_t kMaxBytes = std::numeric_limits<int64_t>::max();
 // compiler nothing, and the kernel that runs checks the real size.
 bool product_fits(std::initializer_list<c10::SymInt> sizes, uint64_t limit);
 
-MOE_API void check_same_device(const char* op, const c10::Device& selected_experts, const c10::Device& routing_weights);
+// Two arguments, by their names.
+MOE_API void check_same_device(
+    const char* op,
+    const char* first,
+    const c10::Device& first_device,
+    const char* other,
+    const c10::Device& other_device);
 
 // Devices, dtypes, shapes, and the number of experts.
 void check_router_choices(
@@ -30,5 +37,28 @@ void check_router_choices(
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
     const c10::SymInt& num_experts);
+
+// The ids alone, and the dtype of what goes with them, for derivatives.
+void check_selected_experts(const char* op, const at::Tensor& selected_experts, const c10::SymInt& num_experts);
+void check_weight_dtype(const char* op, const char* name, const at::Tensor& weights);
+
+// The ids of the experts that a device holds, where they are given, beside choices that were checked.
+void check_local_experts(
+    const char* op, const std::optional<at::Tensor>& local_experts, const at::Tensor& selected_experts);
+
+// A size that the caller passes as a number: `least` or more, and at most `limit` unless it is symbolic.
+void check_size(const char* op, const char* name, const c10::SymInt& size, int64_t least, int64_t limit);
+
+// Rows of numbers, in two dimensions that `shape` names.
+void check_rows(const char* op, const char* name, const char* shape, const at::Tensor& rows);
+
+// Indices of rows, int32, in as many dimensions as `shape` names.
+void check_indices(const char* op, const char* name, const char* shape, int64_t num_dims, const at::Tensor& indices);
+
+// Dtypes of rows that are weighted and summed.
+void check_summed_dtypes(const char* op, const char* name, const at::Tensor& rows, const at::Tensor& routing_weights);
+
+// L, the rows that choices may go to: one for each local expert, else one for each expert.
+c10::SymInt num_rows_of(const std::optional<at::Tensor>& local_experts, const c10::SymInt& num_experts);
 
 }  // namespace moe

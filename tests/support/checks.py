@@ -18,15 +18,17 @@ def assert_same_bits(actual, expected) -> None:
         torch.testing.assert_close(bits(a), bits(e), rtol=0, atol=0)
 
 
-def assert_matches_reference(operator, device, ids, weights, num_experts) -> None:
+def assert_matches_reference(operator, device, ids, weights, num_experts, **options) -> None:
     """Assert that the operator on the device gives the reference's bits, in new, contiguous tensors there.
 
     The inputs may be on the device already: their strides are kept then.
     """
     ids, weights = ids.to(device), weights.to(device)
     before = ids.clone(), weights.clone()
-    outputs = operator(ids, weights, num_experts)
-    assert_same_bits(outputs, operator.expected(*(tensor.cpu() for tensor in before), num_experts))
+    local = options.get("local_experts")
+    on_device = options if local is None else options | {"local_experts": local.to(device)}
+    outputs = operator(ids, weights, num_experts, **on_device)
+    assert_same_bits(outputs, operator.expected(*(tensor.cpu() for tensor in before), num_experts, **options))
     assert_same_bits((ids, weights), before)
     for output in outputs:
         assert output.device == ids.device

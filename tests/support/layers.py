@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+import torch_moe_ttnn
+
 
 class Layer(NamedTuple):
     """The parameters of a layer with E experts of two matrices each, and how many of them a token takes."""
@@ -54,6 +56,16 @@ def routed(layer: Layer, tokens: Tensor) -> Tensor:
     outputs = torch.relu(tokens[rows] @ layer.up) @ layer.down
     outputs = torch.where((rows >= 0)[:, :, None], outputs * weights, 0)
     return torch.zeros_like(tokens).index_add(0, rows.clamp(min=0).flatten(), outputs.flatten(0, 1))
+
+
+def grouped(layer: Layer, tokens: Tensor) -> Tensor:
+    """Compute each expert on its rows alone, with PyTorch's grouped matrix product."""
+    ids, weights = route(layer, tokens)
+    grouping = torch_moe_ttnn.prepare_grouping(ids, weights, layer.up.shape[0])
+    rows = torch_moe_ttnn.permute(tokens, grouping.grouped_tokens)
+    inner = torch.relu(torch.nn.functional.grouped_mm(rows, layer.up, offs=grouping.offs))
+    outputs = torch.nn.functional.grouped_mm(inner, layer.down, offs=grouping.offs)
+    return torch_moe_ttnn.unpermute(outputs, weights, grouping.positions)
 
 
 def looped(layer: Layer, tokens: Tensor) -> Tensor:

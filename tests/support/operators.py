@@ -15,13 +15,13 @@ class Operator:
         self.wrapper = getattr(torch_moe_ttnn, name)
         self.reference = getattr(reference, name)
 
-    def __call__(self, *arguments) -> tuple[torch.Tensor, ...]:
+    def __call__(self, *arguments, **options) -> tuple[torch.Tensor, ...]:
         """Call it through torch.ops; one output is a tuple too."""
-        return as_tuple(self.overload(*arguments))
+        return as_tuple(self.overload(*arguments, **options))
 
-    def expected(self, *arguments) -> tuple[torch.Tensor, ...]:
+    def expected(self, *arguments, **options) -> tuple[torch.Tensor, ...]:
         """Return what it should give."""
-        return as_tuple(self.reference(*arguments))
+        return as_tuple(self.reference(*arguments, **options))
 
 
 def as_tuple(outputs) -> tuple[torch.Tensor, ...]:
@@ -30,3 +30,6 @@ def as_tuple(outputs) -> tuple[torch.Tensor, ...]:
 
 MAPPING = Operator("prepare_mapping")
 ROUTING = Operator("prepare_routing")
+GROUPING = Operator("prepare_grouping")
+PERMUTE = Operator("permute")
+UNPERMUTE = Operator("unpermute")

@@ -1,6 +1,6 @@
 """What tests and benchmarks of the operators need: synthetic choices, published models' sizes, a plain reference.
 
-``reference`` is a module with both operators in plain PyTorch.
+``reference`` is a module with all operators in plain PyTorch.
 """
 
 from torch_moe_ttnn.testing import reference

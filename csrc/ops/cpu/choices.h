@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <optional>
 
 #include <ATen/Config.h>
 #include <ATen/Parallel.h>
@@ -56,42 +57,52 @@ class FirstOutOfRange {
     }
   }
 
+  std::optional<int64_t> position() const {
+    const int64_t position = position_.load(std::memory_order_relaxed);
+    return position == kNowhere ? std::nullopt : std::optional(position);
+  }
+
   template <typename Id>
   void raise_if_any(const char* op, const Id* ids, int64_t top_k, int64_t num_experts) const {
-    const int64_t position = position_.load(std::memory_order_relaxed);
-    TORCH_CHECK_INDEX(
-        position == kNone,
-        id_out_of_range_message(op, position, top_k, static_cast<int64_t>(ids[position]), num_experts));
+    if (const auto first = position()) {
+      TORCH_CHECK_INDEX(
+          false, id_out_of_range_message(op, *first, top_k, static_cast<int64_t>(ids[*first]), num_experts));
+    }
   }
 
  private:
-  static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
-  std::atomic<int64_t> position_{kNone};
+  static constexpr int64_t kNowhere = std::numeric_limits<int64_t>::max();
+  std::atomic<int64_t> position_{kNowhere};
 };
+
+// Calls `kernel(ids)` with a pointer of the tensor's type.
+template <typename Kernel>
+void dispatch_ids(const at::Tensor& ids, const Kernel& kernel) {
+  switch (ids.scalar_type()) {
+    case at::kUInt16:
+      return kernel(ids.const_data_ptr<uint16_t>());
+    case at::kUInt32:
+      return kernel(ids.const_data_ptr<uint32_t>());
+    case at::kInt:
+      return kernel(ids.const_data_ptr<int32_t>());
+    case at::kLong:
+      return kernel(ids.const_data_ptr<int64_t>());
+    default:
+      TORCH_INTERNAL_ASSERT(false, "the arguments were checked");
+  }
+}
 
 // Calls `kernel(ids, weights)` with pointers of the tensors' types. Kernels only move weights, so weights are unsigned
 // integers of their size: no NaN is quieted and no zero loses its sign.
 template <typename Kernel>
 void dispatch_choices(const at::Tensor& selected_experts, const at::Tensor& routing_weights, const Kernel& kernel) {
-  const auto with_ids = [&](const auto* ids) {
+  dispatch_ids(selected_experts, [&](const auto* ids) {
     if (routing_weights.element_size() == sizeof(uint16_t)) {
       kernel(ids, static_cast<const uint16_t*>(routing_weights.const_data_ptr()));
     } else {
       kernel(ids, static_cast<const uint32_t*>(routing_weights.const_data_ptr()));
     }
-  };
-  switch (selected_experts.scalar_type()) {
-    case at::kUInt16:
-      return with_ids(selected_experts.const_data_ptr<uint16_t>());
-    case at::kUInt32:
-      return with_ids(selected_experts.const_data_ptr<uint32_t>());
-    case at::kInt:
-      return with_ids(selected_experts.const_data_ptr<int32_t>());
-    case at::kLong:
-      return with_ids(selected_experts.const_data_ptr<int64_t>());
-    default:
-      TORCH_INTERNAL_ASSERT(false, "the arguments were checked");
-  }
+  });
 }
 
 }  // namespace moe::cpu

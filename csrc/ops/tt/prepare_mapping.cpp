@@ -4,6 +4,7 @@
 
 #include "ops/prepare_mapping.h"
 #include "ops/tt/launchers.h"
+#include "tt/backend/fallback/fallback.h"
 #include "tt/backend/memory/device_span.h"
 
 namespace moe::tt {
@@ -11,10 +12,18 @@ namespace {
 
 using backend::span_of;
 
-at::Tensor prepare_mapping(const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
-  check_prepare_mapping(selected_experts, routing_weights, num_experts);
+at::Tensor prepare_mapping(
+    const at::Tensor& selected_experts,
+    const at::Tensor& routing_weights,
+    int64_t num_experts,
+    const std::optional<at::Tensor>& local_experts) {
+  check_prepare_mapping(selected_experts, routing_weights, num_experts, local_experts);
+  TORCH_CHECK_NOT_IMPLEMENTED(
+      !local_experts.has_value(),
+      kPrepareMapping,
+      ": local_experts is not supported on a tt device yet; call it with CPU tensors");
   check_num_elements(kPrepareMapping, "the map", selected_experts.size(0), num_experts);
-  at::Tensor mapping = empty_mapping(routing_weights, num_experts);
+  at::Tensor mapping = empty_mapping(routing_weights, num_experts, local_experts);
   if (selected_experts.numel() == 0) {
     return mapping.zero_();
   }
@@ -28,6 +37,8 @@ at::Tensor prepare_mapping(const at::Tensor& selected_experts, const at::Tensor&
 
 TORCH_LIBRARY_IMPL(moe, PrivateUse1, m) {
   m.impl(kPrepareMapping, TORCH_FN(prepare_mapping));
+  // By way of the host. Named here, as the composite would come before the backend's fallback.
+  m.impl(kPrepareMappingBackward, torch::CppFunction::makeFromBoxedFunction<&backend::fallback>());
 }
 
 }  // namespace moe::tt

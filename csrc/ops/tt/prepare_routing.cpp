@@ -4,6 +4,7 @@
 
 #include "ops/prepare_routing.h"
 #include "ops/tt/launchers.h"
+#include "tt/backend/fallback/fallback.h"
 #include "tt/backend/memory/device_span.h"
 
 namespace moe::tt {
@@ -12,11 +13,19 @@ namespace {
 using backend::span_of;
 
 RoutingOutputs prepare_routing(
-    const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
-  check_prepare_routing(selected_experts, routing_weights, num_experts);
+    const at::Tensor& selected_experts,
+    const at::Tensor& routing_weights,
+    int64_t num_experts,
+    const std::optional<at::Tensor>& local_experts,
+    std::optional<int64_t> max_tokens) {
+  check_prepare_routing(selected_experts, routing_weights, num_experts, local_experts, max_tokens);
+  TORCH_CHECK_NOT_IMPLEMENTED(
+      !local_experts.has_value() && !max_tokens.has_value(),
+      kPrepareRouting,
+      ": local_experts and max_tokens are not supported on a tt device yet; call it with CPU tensors");
   const auto layout = RoutingLayout<int64_t>::of(selected_experts.size(0), selected_experts.size(1), num_experts);
   check_num_elements(kPrepareRouting, "routed_tokens", layout.num_rows, layout.row_width);
-  RoutingOutputs outputs = empty_routing(routing_weights, num_experts);
+  RoutingOutputs outputs = empty_routing(routing_weights, num_experts, local_experts, max_tokens);
   auto& [counts, tokens, token_weights] = outputs;
   if (selected_experts.numel() == 0) {
     counts.zero_();
@@ -37,6 +46,8 @@ RoutingOutputs prepare_routing(
 
 TORCH_LIBRARY_IMPL(moe, PrivateUse1, m) {
   m.impl(kPrepareRouting, TORCH_FN(prepare_routing));
+  // By way of the host. Named here, as the composite would come before the backend's fallback.
+  m.impl(kPrepareRoutingBackward, torch::CppFunction::makeFromBoxedFunction<&backend::fallback>());
 }
 
 }  // namespace moe::tt

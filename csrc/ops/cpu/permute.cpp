@@ -1,0 +1,64 @@
+#include "ops/permute.h"
+
+#include <cstring>
+
+#include <torch/library.h>
+
+#include "ops/cpu/rows.h"
+
+namespace moe::cpu {
+
+at::Tensor permute(const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
+  check_permute(hidden, grouped_tokens);
+  at::Tensor permuted = empty_permuted(hidden, grouped_tokens);
+  const auto hidden_tensor = hidden.expect_contiguous();
+  const auto index_tensor = grouped_tokens.expect_contiguous();
+  const int64_t row_bytes = hidden.size(1) * static_cast<int64_t>(hidden.element_size());
+  const auto* const source = static_cast<const char*>(hidden_tensor->const_data_ptr());
+  auto* const target = static_cast<char*>(permuted.mutable_data_ptr());
+  RowIndex tokens(*index_tensor, hidden.size(0));
+  parallel_for(tokens.size(), grain_of_rows(hidden.size(1)), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const auto token = tokens.at(row);
+      if (row_bytes == 0) {
+        continue;
+      }
+      if (token) {
+        std::memcpy(target + row * row_bytes, source + *token * row_bytes, row_bytes);
+      } else {
+        std::memset(target + row * row_bytes, 0, row_bytes);
+      }
+    }
+  });
+  tokens.raise_if_any(kPermute, "grouped_tokens", std::nullopt);
+  return permuted;
+}
+
+at::Tensor permute_backward(const at::Tensor& grad, const at::Tensor& grouped_tokens, int64_t num_tokens) {
+  check_permute_backward(grad, grouped_tokens, num_tokens);
+  at::Tensor sums = empty_permute_backward(grad, num_tokens);
+  const auto grad_tensor = grad.expect_contiguous();
+  const auto index_tensor = grouped_tokens.expect_contiguous();
+  RowIndex tokens(*index_tensor, num_tokens);
+  const PositionsOfRows rows(tokens, num_tokens);
+  tokens.raise_if_any(kPermuteBackward, "grouped_tokens", std::nullopt);
+  const int64_t size = grad.size(1);
+  dispatch_summed(grad.scalar_type(), [&](auto type) {
+    using T = decltype(type);
+    const T* const source = grad_tensor->const_data_ptr<T>();
+    T* const target = sums.mutable_data_ptr<T>();
+    parallel_for(num_tokens, grain_of_rows(size), [&](int64_t begin, int64_t end) {
+      sum_rows(target, begin, end, size, [&](int64_t token, const auto& add) {
+        rows.of_row(token, [&](int64_t row) { add(source + row * size, 1); });
+      });
+    });
+  });
+  return sums;
+}
+
+TORCH_LIBRARY_IMPL(moe, CPU, m) {
+  m.impl(kPermute, TORCH_FN(permute));
+  m.impl(kPermuteBackward, TORCH_FN(permute_backward));
+}
+
+}  // namespace moe::cpu

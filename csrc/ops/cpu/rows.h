@@ -1,0 +1,174 @@
+#pragma once
+
+// What is done with whole rows of floating-point numbers: sums and products of them, and rows that an index names.
+// Products and sums are rounded to the accumulation type, each by itself.
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <type_traits>
+
+#include <ATen/Dispatch.h>
+#include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
+
+#include "ops/cpu/choices.h"
+
+namespace moe::cpu {
+
+template <typename T>
+using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+template <typename T>
+inline constexpr at::ScalarType kAccumulatorType = std::is_same_v<T, double> ? at::kDouble : at::kFloat;
+
+// sums[i] += weight * row[i]
+void add_scaled(float* sums, const float* row, float weight, int64_t size);
+void add_scaled(float* sums, const c10::BFloat16* row, float weight, int64_t size);
+void add_scaled(float* sums, const c10::Half* row, float weight, int64_t size);
+void add_scaled(double* sums, const double* row, double weight, int64_t size);
+
+// row[i] = sums[i], rounded
+void store(float* row, const float* sums, int64_t size);
+void store(c10::BFloat16* row, const float* sums, int64_t size);
+void store(c10::Half* row, const float* sums, int64_t size);
+void store(double* row, const double* sums, int64_t size);
+
+// The sum of a[i] * b[i], in an order that depends on the size alone.
+float dot(const float* a, const float* b, int64_t size);
+float dot(const c10::BFloat16* a, const c10::BFloat16* b, int64_t size);
+float dot(const c10::Half* a, const c10::Half* b, int64_t size);
+double dot(const double* a, const double* b, int64_t size);
+
+// Calls `kernel(T())` for the dtypes that rows are summed in.
+template <typename Kernel>
+void dispatch_summed(at::ScalarType dtype, const Kernel& kernel) {
+  switch (dtype) {
+    case at::kFloat:
+      return kernel(float());
+    case at::kBFloat16:
+      return kernel(c10::BFloat16());
+    case at::kHalf:
+      return kernel(c10::Half());
+    case at::kDouble:
+      return kernel(double());
+    default:
+      TORCH_INTERNAL_ASSERT(false, "the arguments were checked");
+  }
+}
+
+// Rows that one thread works on at least.
+inline int64_t grain_of_rows(int64_t elements_a_row) {
+  return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, elements_a_row));
+}
+
+// Rows are summed block by block, so that the sums stay in the first-level cache.
+inline constexpr int64_t kSumsBlock = 1024;
+
+// Row i of `out` is the sum of what `terms(i, add)` gives to `add(row, weight)`, in that order and starting from 0.
+template <typename T, typename Terms>
+void sum_rows(T* out, int64_t begin, int64_t end, int64_t size, const Terms& terms) {
+  Accumulator<T> sums[kSumsBlock];
+  for (int64_t row = begin; row < end; ++row) {
+    for (int64_t first = 0; first < size; first += kSumsBlock) {
+      const int64_t count = std::min(kSumsBlock, size - first);
+      std::fill_n(sums, count, Accumulator<T>{0});
+      terms(row, [&](const T* term, Accumulator<T> weight) { add_scaled(sums, term + first, weight, count); });
+      store(out + row * size + first, sums, count);
+    }
+  }
+}
+
+// An index of rows in [0, num_rows) or kNone; a kernel's first that is neither.
+class RowIndex {
+ public:
+  RowIndex(const at::Tensor& index, int64_t num_rows)
+      : data_(index.const_data_ptr<int32_t>()), size_(index.numel()), num_rows_(num_rows) {}
+
+  int64_t size() const {
+    return size_;
+  }
+
+  // A row, or none where there is none or where it is out of range, which raise_if_any() will say.
+  std::optional<int64_t> at(int64_t position) {
+    const int32_t row = data_[position];
+    if (C10_LIKELY(static_cast<uint64_t>(static_cast<int64_t>(row)) < static_cast<uint64_t>(num_rows_))) {
+      return row;
+    }
+    if (row != -1) {
+      out_of_range_.record(position);
+    }
+    return std::nullopt;
+  }
+
+  // `num_columns` is that of the index, or none if it has one dimension.
+  void raise_if_any(const char* op, const char* name, std::optional<int64_t> num_columns) const {
+    const auto position = out_of_range_.position();
+    if (position.has_value()) {
+      std::ostringstream place;
+      if (num_columns.has_value()) {
+        place << *position / *num_columns << ", " << *position % *num_columns;
+      } else {
+        place << *position;
+      }
+      TORCH_CHECK_INDEX(
+          false,
+          op,
+          ": expected ",
+          name,
+          " in [0, ",
+          num_rows_,
+          ") or -1, got ",
+          data_[*position],
+          " at ",
+          name,
+          "[",
+          place.str(),
+          "]");
+    }
+  }
+
+ private:
+  const int32_t* data_;
+  int64_t size_;
+  int64_t num_rows_;
+  FirstOutOfRange out_of_range_;
+};
+
+// The positions of an index by the row that they name, ascending: those of row r are
+// positions[starts[r]] to positions[starts[r + 1]], without the latter.
+struct PositionsOfRows {
+  std::unique_ptr<int64_t[]> starts;
+  std::unique_ptr<int64_t[]> positions;
+
+  PositionsOfRows(RowIndex& index, int64_t num_rows) : starts(std::make_unique<int64_t[]>(num_rows + 2)) {
+    // Counted two places further on, so that placing moves each start to where it belongs.
+    for (int64_t i = 0; i < index.size(); ++i) {
+      if (const auto row = index.at(i)) {
+        ++starts[*row + 2];
+      }
+    }
+    for (int64_t row = 0; row < num_rows; ++row) {
+      starts[row + 2] += starts[row + 1];
+    }
+    positions = std::make_unique_for_overwrite<int64_t[]>(starts[num_rows + 1]);
+    for (int64_t i = 0; i < index.size(); ++i) {
+      if (const auto row = index.at(i)) {
+        positions[starts[*row + 1]++] = i;
+      }
+    }
+  }
+
+  // Calls `visit(position)` for each of the row's.
+  template <typename Visit>
+  void of_row(int64_t row, const Visit& visit) const {
+    for (int64_t i = starts[row]; i < starts[row + 1]; ++i) {
+      visit(positions[i]);
+    }
+  }
+};
+
+}  // namespace moe::cpu
