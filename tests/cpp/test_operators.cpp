@@ -224,6 +224,21 @@ TEST(operators_on_blackhole) {
   route_all(open_blackhole());
 }
 
+// Choices that come in several slices, rows that several launches write, as many groups as have room.
+TEST(a_grouping_on_one_core) {
+  Environment grid("TORCH_TT_GRID", "1x1");
+  auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  const uint32_t most = max_groups(launcher);
+  CHECK(most > 10000);
+  for (const Case& c : {Case{50000, 2, 20}, Case{300, 2, most, 8, 4}}) {
+    const Expected expected(c);
+    const RouterChoices choices = upload_choices(*device, c, expected);
+    group(*device, launcher, c, choices, ExpectedGrouping(c, expected.ids, expected.weights, 3), 3);
+    CHECK(!launcher.invalid_ids.take().has_value());
+  }
+}
+
 TEST(a_page_is_a_packet) {
   const auto device = open_wormhole();
   Launcher launcher = make_launcher(*device);

@@ -94,6 +94,14 @@ GroupingLimits limits_of(const Launcher& launcher) {
 
 }  // namespace
 
+uint32_t max_groups(const Launcher& launcher) {
+  const GroupingLimits limits = limits_of(launcher);
+  // The counts and as many rows in the shared half of L1, and the sizes and offsets of half of the groups in a
+  // worker's; half of either is for the choices and the rows.
+  constexpr uint32_t kGroupBytes = 2 * kProcessors * sizeof(uint32_t);
+  return std::min(limits.shared_bytes, 2 * limits.worker_bytes) / 2 / kGroupBytes;
+}
+
 GroupingPlan plan_grouping(const GroupingProblem& problem, const GroupingLimits& limits) {
   GroupingPlan best{};
   float best_clocks = 0;
