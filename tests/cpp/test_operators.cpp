@@ -12,6 +12,7 @@
 #include "contract/prepare_mapping.h"
 #include "device.h"
 #include "testing.h"
+#include "tt/launch/prepare_grouping.h"
 #include "tt/launch/prepare_mapping.h"
 #include "tt/launch/prepare_routing.h"
 
@@ -37,12 +38,49 @@ struct Case {
 const Case kCases[] = {
     {1, 1, 1},
     {32, 4, 16},
+    {32, 8, 128},
     {33, 3, 17, 8, 4, 64},
     {100, 7, 37, 2, 2, 128, 70},
     {257, 8, 128, 4, 4, 1024, 4},
     {64, 16, 896, 4, 2, 4096, 132},
     {3, 1, 600000, 4, 2, 64},          // more rows than one launch takes
     {50000, 2, 20, 4, 4, 4096, 4096},  // more choices than fit into L1
+};
+
+constexpr uint32_t kAlignments[] = {1, 3, 32};
+
+// What comes of choices in a grouping, in the words of the reference.
+struct ExpectedGrouping {
+  ExpectedGrouping(
+      const Case& c, const std::vector<int64_t>& ids, const std::vector<uint32_t>& choice_weights, uint32_t alignment)
+      : sizes(c.num_experts),
+        offsets(c.num_experts + 1),
+        tokens(GroupingLayout<uint64_t>::of(ids.size(), c.num_experts, alignment).num_rows, -1),
+        weights(tokens.size(), 0),
+        positions(ids.size(), -1) {
+    for (const int64_t id : ids) {
+      if (id >= 0) {
+        ++sizes[id];
+      }
+    }
+    for (uint32_t group = 0; group < c.num_experts; ++group) {
+      offsets[group + 1] = offsets[group] + (sizes[group] + alignment - 1) / alignment * alignment;
+    }
+    std::vector<uint32_t> next = offsets;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] >= 0) {
+        positions[i] = next[ids[i]]++;
+        tokens[positions[i]] = i / c.top_k;
+        weights[positions[i]] = choice_weights[i];
+      }
+    }
+  }
+
+  std::vector<uint32_t> sizes;
+  std::vector<uint32_t> offsets;
+  std::vector<uint32_t> tokens;
+  std::vector<uint32_t> weights;
+  std::vector<uint32_t> positions;
 };
 
 // Choices and what comes of them, in the words of the reference. One in eight routes nowhere.
@@ -121,6 +159,27 @@ RouterChoices upload_choices(Device& device, const Case& c, const Expected& expe
       .num_experts = c.num_experts};
 }
 
+void group(
+    Device& device,
+    Launcher& launcher,
+    const Case& c,
+    const RouterChoices& choices,
+    const ExpectedGrouping& expected,
+    uint32_t alignment) {
+  const GroupingOutputs outputs{
+      .sizes = output(device, expected.sizes.size(), 4, c),
+      .offsets = output(device, expected.offsets.size(), 4, c),
+      .tokens = output(device, expected.tokens.size(), 4, c),
+      .weights = output(device, expected.weights.size(), c.weight_size, c),
+      .positions = output(device, expected.positions.size(), 4, c)};
+  prepare_grouping(launcher, choices, alignment, outputs);
+  CHECK(holds(device, outputs.sizes, expected.sizes, 4));
+  CHECK(holds(device, outputs.offsets, expected.offsets, 4));
+  CHECK(holds(device, outputs.tokens, expected.tokens, 4));
+  CHECK(holds(device, outputs.weights, expected.weights, c.weight_size));
+  CHECK(holds(device, outputs.positions, expected.positions, 4));
+}
+
 void route(Device& device, Launcher& launcher, const Case& c) {
   const Expected expected(c);
   const RouterChoices choices = upload_choices(device, c, expected);
@@ -136,6 +195,11 @@ void route(Device& device, Launcher& launcher, const Case& c) {
   CHECK(holds(device, counts, expected.counts, 4));
   CHECK(holds(device, tokens, expected.tokens, 4));
   CHECK(holds(device, weights, expected.token_weights, c.weight_size));
+  if (c.num_experts < 10000) {
+    for (const uint32_t alignment : kAlignments) {
+      group(device, launcher, c, choices, ExpectedGrouping(c, expected.ids, expected.weights, alignment), alignment);
+    }
+  }
   CHECK(!launcher.invalid_ids.take().has_value());
 }
 
@@ -158,6 +222,21 @@ TEST(operators_on_wormhole) {
 
 TEST(operators_on_blackhole) {
   route_all(open_blackhole());
+}
+
+// Choices that come in several slices, rows that several launches write, as many groups as have room.
+TEST(a_grouping_on_one_core) {
+  Environment grid("TORCH_TT_GRID", "1x1");
+  auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  const uint32_t most = max_groups(launcher);
+  CHECK(most > 10000);
+  for (const Case& c : {Case{50000, 2, 20}, Case{300, 2, most, 8, 4}}) {
+    const Expected expected(c);
+    const RouterChoices choices = upload_choices(*device, c, expected);
+    group(*device, launcher, c, choices, ExpectedGrouping(c, expected.ids, expected.weights, 3), 3);
+    CHECK(!launcher.invalid_ids.take().has_value());
+  }
 }
 
 TEST(a_page_is_a_packet) {

@@ -24,6 +24,7 @@ RoutingOutputs prepare_routing(
       kPrepareRouting,
       ": local_experts and max_tokens are not supported on a tt device yet; call it with CPU tensors");
   const auto layout = RoutingLayout<int64_t>::of(selected_experts.size(0), selected_experts.size(1), num_experts);
+  check_num_elements(kPrepareRouting, "num_routed_tokens", 1, layout.num_rows);
   check_num_elements(kPrepareRouting, "routed_tokens", layout.num_rows, layout.row_width);
   RoutingOutputs outputs = empty_routing(routing_weights, num_experts, local_experts, max_tokens);
   auto& [counts, tokens, token_weights] = outputs;

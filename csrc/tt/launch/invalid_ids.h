@@ -35,6 +35,7 @@ class InvalidIds {
   kernels::InvalidIdArgs begin_call(const char* op, const RouterChoices& choices);
 
   // The first invalid id since it was last asked, once everything launched has ended. Waits for that. Clears the log.
+  // For one thread at a time.
   std::optional<InvalidId> take();
 
   // To hold from begin_call() until the call is launched: the log is not cleared between them.

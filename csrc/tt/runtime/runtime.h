@@ -267,7 +267,7 @@ class Runtime {
 };
 
 // In this process, on the host. Takes its chip from TORCH_TT_EMULATED_ARCH (wormhole_b0, blackhole) and its number of
-// devices from TORCH_TT_EMULATED_DEVICES; throws DeviceError if one of them is not valid.
+// devices from TORCH_TT_EMULATED_DEVICES; throws EnvironmentError if one of them is not valid.
 std::unique_ptr<Runtime> make_emulated_runtime();
 
 }  // namespace moe::tt::runtime

@@ -38,8 +38,12 @@ std::unique_ptr<runtime::Runtime> make_runtime() {
 
 runtime::Runtime& chosen_runtime() {
   static std::mutex mutex;
-  // Never destroyed: devices may outlive every static object of this library.
-  static runtime::Runtime* made = nullptr;
+  // Never destroyed: devices may outlive every static object of this library. Read without the lock, which a thread of
+  // the parent may hold in a forked child.
+  static std::atomic<runtime::Runtime*> made = nullptr;
+  if (runtime::Runtime* const found = made) {
+    return *found;
+  }
   const std::lock_guard lock(mutex);
   if (made == nullptr) {
     made = make_runtime().release();

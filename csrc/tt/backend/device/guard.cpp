@@ -95,8 +95,9 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
     if (timed) {
       synchronize_device(stream.device_index());
     }
+    auto* const recorded = new Event{stream.device_index(), timed, std::chrono::steady_clock::now()};
     destroyEvent(*event, index);
-    *event = new Event{stream.device_index(), timed, std::chrono::steady_clock::now()};
+    *event = recorded;
   }
 
   void destroyEvent(void* event, c10::DeviceIndex) const noexcept override {

@@ -1,0 +1,111 @@
+#pragma once
+
+// What the host and the kernel prepare_grouping.cpp agree on; the kernel's file says what the words mean.
+
+#include <cstdint>
+
+#include "../../contract/prepare_grouping.h"
+#include "common/args.h"
+
+namespace moe::tt::kernels {
+
+// How a launch's work is divided.
+struct GroupingPlan {
+  uint32_t num_cores;
+  uint32_t num_choice_workers;  // the first workers, which have choices
+  uint32_t choice_share;        // choices of each of them; the last one may have fewer
+  uint32_t slice;               // those that it holds at a time
+  uint32_t group_share;         // groups of a worker, likewise
+  uint32_t row_share_log2;      // rows of a core, likewise
+};
+
+// What a choice is to its row's core: these words. All zero is a row without a choice.
+enum GroupingRecordWord : uint32_t {
+  kGroupingToken,   // and one more
+  kGroupingWeight,  // in the low bits
+  kGroupingRecordWords,
+};
+inline constexpr uint32_t kGroupingRecordSize = kGroupingRecordWords * sizeof(uint32_t);
+
+// L1 accesses of the NoC agree on an address modulo this. A record waits to be sent in a slot of its own.
+inline constexpr uint32_t kRecordSlot = 16;
+static_assert(kRecordSlot == 2 * kGroupingRecordSize, "a slot has a record at either alignment");
+
+// What a core's workers share, from the beginning of their buffer: at the same address on every core.
+struct GroupingShared {
+  uint32_t counts_stride;  // bytes from one worker's counts to the next one's
+  uint32_t counts;         // of every worker with choices, a word for each group
+  uint32_t totals;         // a word for every worker: rows of its groups
+  uint32_t next_rows;      // for each group a word for every such worker: the row of its next choice
+  uint32_t records;        // of the core's rows
+  uint32_t end;
+
+  static constexpr GroupingShared of(const GroupingPlan& plan, uint32_t num_groups) {
+    GroupingShared shared{};
+    const uint32_t num_workers = plan.num_cores * kProcessors;
+    const uint32_t num_rows = 1u << plan.row_share_log2;
+    shared.counts_stride = align_up<uint32_t>(num_groups * sizeof(uint32_t), kAlignment);
+    shared.totals = plan.num_choice_workers * shared.counts_stride;
+    shared.next_rows = shared.totals + align_up<uint32_t>(num_workers * sizeof(uint32_t), kAlignment);
+    shared.records =
+        shared.next_rows + align_up<uint32_t>(num_groups * plan.num_choice_workers * sizeof(uint32_t), kAlignment);
+    shared.end = shared.records + align_up<uint32_t>(num_rows * kGroupingRecordSize, kAlignment);
+    return shared;
+  }
+};
+
+// Where a worker keeps what it works on, from the beginning of its L1.
+struct GroupingScratch {
+  uint32_t choices;    // of a slice
+  uint32_t positions;  // likewise
+  uint32_t slots;      // likewise
+  uint32_t sizes;      // of the worker's groups
+  uint32_t offsets;    // likewise, and one more
+  uint32_t list;       // of its core's rows
+  uint32_t end;
+
+  static constexpr GroupingScratch of(
+      uint32_t slice, uint32_t group_share, uint32_t num_rows, uint32_t id_size, uint32_t weight_size) {
+    GroupingScratch scratch{};
+    scratch.positions = choices_scratch(slice, id_size, weight_size);
+    scratch.slots = scratch.positions + elements_scratch(slice, sizeof(uint32_t));
+    scratch.sizes = scratch.slots + align_up<uint32_t>(slice * kRecordSlot, kAlignment);
+    scratch.offsets = scratch.sizes + elements_scratch(group_share, sizeof(uint32_t));
+    scratch.list = scratch.offsets + elements_scratch(group_share + 1, sizeof(uint32_t));
+    scratch.end = scratch.list + elements_scratch(num_rows, sizeof(uint32_t));
+    return scratch;
+  }
+};
+
+// The common run-time arguments. A launch writes the rows [first_row, first_row + num_rows) of the lists; the first
+// one, of first_row = 0, also the sizes, offsets and positions.
+struct GroupingArgs {
+  ChoicesArgs choices;
+  InvalidIdArgs invalid_ids;
+  DramRangeArgs sizes;
+  DramRangeArgs offsets;
+  DramRangeArgs tokens;
+  DramRangeArgs weights;
+  DramRangeArgs positions;
+  uint32_t num_groups;
+  uint32_t alignment;
+  uint32_t first_row;
+  uint32_t num_rows;
+  GroupingPlan plan;
+  GroupingShared shared;
+  GroupingScratch scratch;
+};
+
+// After them comes a word for every core of the launch: its NoC coordinates, as x << 16 | y.
+inline constexpr uint32_t kGroupingCoordinates = sizeof(GroupingArgs) / sizeof(uint32_t);
+static_assert(
+    kNumRuntimeArgs + kGroupingCoordinates + runtime::kMaxCores <= runtime::kMaxRuntimeArgs, "tt-metal's limit");
+
+// Semaphores of a launch.
+enum GroupingSemaphore : uint32_t {
+  kArrived,  // on core 0: workers that have come to a barrier, in all barriers
+  kPassed,   // on every core: barriers that all workers have come to
+  kNumGroupingSemaphores,
+};
+
+}  // namespace moe::tt::kernels

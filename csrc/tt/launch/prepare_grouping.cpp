@@ -1,0 +1,185 @@
+#include "tt/launch/prepare_grouping.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <vector>
+
+#include "tt/launch/arguments.h"
+#include "tt/support/math.h"
+#include "tt/support/str.h"
+
+namespace moe::tt::launch {
+namespace {
+
+using kernels::GroupingPlan;
+using kernels::GroupingScratch;
+using kernels::GroupingShared;
+using kernels::kAlignment;
+using kernels::kProcessors;
+
+// A core's rows are written to pages of their own, whatever their elements' size.
+constexpr uint32_t kMinRowShareLog2 = 5;
+
+// Choices that a worker holds at a time, at most: enough to hide the latency of a read.
+constexpr uint32_t kMaxSlice = 4096;
+
+uint32_t count_of(uint64_t items, uint64_t each) {
+  return static_cast<uint32_t>(div_up(items, each));
+}
+
+// The launch's plan for so many cores and workers with choices. Its slice is 0 if their L1 is too small.
+GroupingPlan plan_with(
+    const GroupingProblem& problem, const GroupingLimits& limits, uint32_t num_cores, uint32_t choice_workers) {
+  const uint32_t choice_share = count_of(problem.num_choices, choice_workers);
+  GroupingPlan plan{
+      .num_cores = num_cores,
+      .num_choice_workers = count_of(problem.num_choices, choice_share),
+      .choice_share = choice_share,
+      .slice = 0,
+      .group_share = count_of(problem.num_groups, num_cores * kProcessors),
+      .row_share_log2 = kMinRowShareLog2};
+  while (uint64_t{num_cores} << plan.row_share_log2 < problem.num_rows) {
+    ++plan.row_share_log2;
+  }
+  // The counts, and as many rows. Below, their bytes are computed with 32 bits.
+  if (uint64_t{plan.num_choice_workers} * problem.num_groups * 2 * sizeof(uint32_t) > limits.shared_bytes) {
+    return plan;
+  }
+  const uint32_t slice = std::min(plan.choice_share, kMaxSlice);
+  const auto fits = [&] {
+    const auto scratch =
+        GroupingScratch::of(slice, plan.group_share, 1u << plan.row_share_log2, problem.id_size, problem.weight_size);
+    return GroupingShared::of(plan, problem.num_groups).end <= limits.shared_bytes &&
+           scratch.end <= limits.worker_bytes;
+  };
+  // Where the rows do not fit into L1, several launches write them.
+  while (plan.row_share_log2 > kMinRowShareLog2 && !fits()) {
+    --plan.row_share_log2;
+  }
+  plan.slice = fits() ? slice : 0;
+  return plan;
+}
+
+// Clocks of the kernel's steps, as measured on simulated Wormhole.
+struct GroupingCost {
+  float choice = 58;       // to count and send one
+  float group_worker = 9;  // to add up and place a worker's choices of a group
+  float total = 2;         // of a worker before
+  float row = 4;           // to write
+  float worker = 2;        // that comes to the barriers
+};
+
+// About how many clocks the slowest worker takes. What all plans have in common is left out.
+float estimate_clocks(const GroupingProblem& problem, const GroupingPlan& plan) {
+  constexpr GroupingCost cost;
+  const auto workers = static_cast<float>(plan.num_cores * kProcessors);
+  const auto group_workers = static_cast<float>(count_of(problem.num_groups, plan.group_share));
+  const uint64_t launch_rows = uint64_t{plan.num_cores} << plan.row_share_log2;
+  const auto launches = static_cast<float>(div_up(problem.num_rows, launch_rows));
+  const auto rows = static_cast<float>(std::min<uint64_t>(problem.num_rows, uint64_t{1} << plan.row_share_log2));
+  const auto pairs = static_cast<float>(plan.group_share) * static_cast<float>(plan.num_choice_workers);
+  return launches * (cost.choice * static_cast<float>(plan.choice_share) + cost.group_worker * pairs +
+                     cost.total * group_workers + cost.row * rows + cost.worker * workers);
+}
+
+GroupingLimits limits_of(const Launcher& launcher) {
+  const runtime::DeviceProperties& properties = launcher.device.properties();
+  return {
+      .num_cores = properties.num_cores(),
+      .core_columns = properties.grid_x,
+      .worker_bytes = static_cast<uint32_t>(round_down(launcher.l1_bytes / 2 / kProcessors, kAlignment)),
+      .shared_bytes = static_cast<uint32_t>(round_down(launcher.l1_bytes / 2, kAlignment))};
+}
+
+}  // namespace
+
+uint32_t max_groups(const Launcher& launcher) {
+  const GroupingLimits limits = limits_of(launcher);
+  // The counts and as many rows in the shared half of L1, and the sizes and offsets of half of the groups in a
+  // worker's; half of either is for the choices and the rows.
+  constexpr uint32_t kGroupBytes = 2 * kProcessors * sizeof(uint32_t);
+  return std::min(limits.shared_bytes, 2 * limits.worker_bytes) / 2 / kGroupBytes;
+}
+
+GroupingPlan plan_grouping(const GroupingProblem& problem, const GroupingLimits& limits) {
+  GroupingPlan best{};
+  float best_clocks = 0;
+  // A multicast takes a rectangle of cores: a part of one row, or whole rows.
+  for (uint32_t cores = 1; cores <= limits.num_cores; cores += cores < limits.core_columns ? 1 : limits.core_columns) {
+    for (uint32_t choice_workers = cores * kProcessors; choice_workers > 0; choice_workers /= 2) {
+      const GroupingPlan plan = plan_with(problem, limits, cores, choice_workers);
+      const float clocks = estimate_clocks(problem, plan);
+      if (plan.slice > 0 && (best.slice == 0 || clocks < best_clocks)) {
+        best = plan;
+        best_clocks = clocks;
+      }
+    }
+  }
+  if (best.slice == 0) {
+    throw runtime::DeviceError(
+        str("expected L1 for the counts of ",
+            problem.num_groups,
+            " groups, got ",
+            limits.worker_bytes,
+            " bytes a worker and ",
+            limits.shared_bytes,
+            " bytes that a core's workers share"));
+  }
+  return best;
+}
+
+void prepare_grouping(
+    Launcher& launcher, const RouterChoices& choices, uint32_t alignment, const GroupingOutputs& outputs) {
+  const uint32_t num_choices = choices.num_tokens * choices.top_k;
+  const auto layout = GroupingLayout<uint64_t>::of(num_choices, choices.num_experts, alignment);
+  const GroupingLimits limits = limits_of(launcher);
+  const GroupingPlan plan = plan_grouping(
+      {.num_choices = num_choices,
+       .num_groups = choices.num_experts,
+       .num_rows = static_cast<uint32_t>(layout.num_rows),
+       .id_size = choices.id_size,
+       .weight_size = choices.weight_size},
+      limits);
+  const std::array circular_buffers{
+      limits.worker_bytes + kAlignment, limits.worker_bytes + kAlignment, limits.shared_bytes + kAlignment};
+  const uint32_t core_rows = 1u << plan.row_share_log2;
+  const uint64_t launch_rows = uint64_t{plan.num_cores} * core_rows;
+  const std::lock_guard lock(launcher.invalid_ids.mutex());
+  const kernels::InvalidIdArgs invalid_ids = launcher.invalid_ids.begin_call(kPrepareGrouping, choices);
+  for (uint64_t first_row = 0; first_row < layout.num_rows; first_row += launch_rows) {
+    const kernels::GroupingArgs args{
+        .choices = choices_args(choices),
+        .invalid_ids = invalid_ids,
+        .sizes = dram_range_args(outputs.sizes),
+        .offsets = dram_range_args(outputs.offsets),
+        .tokens = dram_range_args(outputs.tokens),
+        .weights = dram_range_args(outputs.weights),
+        .positions = dram_range_args(outputs.positions),
+        .num_groups = choices.num_experts,
+        .alignment = alignment,
+        .first_row = static_cast<uint32_t>(first_row),
+        .num_rows = static_cast<uint32_t>(std::min(launch_rows, layout.num_rows - first_row)),
+        .plan = plan,
+        .shared = GroupingShared::of(plan, choices.num_experts),
+        .scratch = GroupingScratch::of(plan.slice, plan.group_share, core_rows, choices.id_size, choices.weight_size)};
+    std::vector<uint32_t> common_args(words(args).begin(), words(args).end());
+    common_args.insert(
+        common_args.end(), launcher.noc_coordinates.begin(), launcher.noc_coordinates.begin() + plan.num_cores);
+    launcher.device.launch(
+        launcher.programs.get(
+            "prepare_grouping", choices, plan.num_cores, kernels::kNumGroupingSemaphores, circular_buffers),
+        common_args,
+        std::array{
+            choices.ids.buffer,
+            choices.weights.buffer,
+            outputs.sizes.buffer,
+            outputs.offsets.buffer,
+            outputs.tokens.buffer,
+            outputs.weights.buffer,
+            outputs.positions.buffer,
+            launcher.invalid_ids.buffer()});
+  }
+}
+
+}  // namespace moe::tt::launch
