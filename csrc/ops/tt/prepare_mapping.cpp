@@ -10,6 +10,7 @@ namespace moe::tt {
 namespace {
 
 using backend::span_of;
+using launch::flat_tensor;
 
 at::Tensor prepare_mapping(const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
   check_prepare_mapping(selected_experts, routing_weights, num_experts);
@@ -20,7 +21,8 @@ at::Tensor prepare_mapping(const at::Tensor& selected_experts, const at::Tensor&
   }
   const auto ids = selected_experts.expect_contiguous();
   const auto weights = routing_weights.expect_contiguous();
-  launch::prepare_mapping(launcher_of(mapping), router_choices(*ids, *weights, num_experts), span_of(mapping));
+  launch::prepare_mapping(
+      launcher_of(mapping), router_choices(*ids, *weights, num_experts), flat_tensor(span_of(mapping)));
   return mapping;
 }
 

@@ -1,25 +1,10 @@
 #pragma once
 
-// What launches compute of buffers and grids for their kernels' arguments.
-
 #include <cstdint>
 #include <span>
 #include <type_traits>
 
-#include "tt/kernels/common/args.h"
-#include "tt/runtime/runtime.h"
-
 namespace moe::tt::launch {
-
-// Throws DeviceError if the buffer's pages are larger than kernels can take.
-kernels::DramRangeArgs dram_range_args(const runtime::BufferSpan& span);
-
-// Pages of the span's buffer that so many bytes fill.
-uint32_t num_pages(const runtime::BufferSpan& span, uint64_t bytes);
-
-// The number of cores for a launch that needs at least `cores`: more than a row of them becomes whole rows. So there
-// are few different programs, and each runs on a rectangle.
-uint32_t whole_rows(const runtime::DeviceProperties& properties, uint32_t cores);
 
 // A kernel's arguments as the words that it reads.
 template <typename Args>

@@ -1,6 +1,6 @@
 #include "tt/launch/launcher.h"
 
-#include <utility>
+#include <memory>
 
 #include "tt/support/math.h"
 
@@ -10,28 +10,37 @@ namespace {
 // Of the workers' own buffers and the one that they share.
 constexpr uint32_t kMostBuffers = kernels::kProcessors + 1;
 
+// Bytes of L1 that the circular buffers of a program may take on a core. The kernels align what they keep there
+// themselves: each buffer has kAlignment more than is counted here.
 uint32_t l1_bytes_of(const runtime::DeviceProperties& properties) {
   const uint32_t bytes = properties.l1_size - properties.l1_unreserved;
   // Each buffer may begin up to an alignment later than the one before it ends, and its contents once more.
   return static_cast<uint32_t>(round_down(bytes - 2 * kMostBuffers * kernels::kAlignment, kernels::kAlignment));
 }
 
-std::vector<uint32_t> noc_coordinates_of(const runtime::Device& device) {
-  std::vector<uint32_t> coordinates;
-  for (uint32_t core = 0; core < device.properties().num_cores(); ++core) {
+Target target_of(const runtime::Device& device) {
+  const runtime::DeviceProperties& properties = device.properties();
+  Target target{.grid_x = properties.grid_x, .l1_bytes = l1_bytes_of(properties), .noc_coordinates = {}};
+  for (uint32_t core = 0; core < properties.num_cores(); ++core) {
     const auto [x, y] = device.noc_coordinates(core);
-    coordinates.push_back(x << 16 | y);
+    target.noc_coordinates.push_back(x << 16 | y);
   }
-  return coordinates;
+  return target;
 }
 
 }  // namespace
 
-Launcher::Launcher(runtime::Device& device, runtime::BufferSpan records)
-    : device(device),
-      programs(device),
-      invalid_ids(device, std::move(records)),
-      l1_bytes(l1_bytes_of(device.properties())),
-      noc_coordinates(noc_coordinates_of(device)) {}
+Launcher::Launcher(runtime::Device& device, const runtime::BufferSpan& records)
+    : device(device), programs(device), invalid_ids(device, records), target(target_of(device)) {}
+
+void Launcher::launch(const std::vector<Launch>& launches, std::span<const Tensor> tensors) {
+  std::vector<std::shared_ptr<runtime::Buffer>> buffers{invalid_ids.buffer()};
+  for (const Tensor& tensor : tensors) {
+    buffers.push_back(tensor.buffer);
+  }
+  for (const Launch& launch : launches) {
+    device.launch(programs.get(launch), launch.common_args, buffers);
+  }
+}
 
 }  // namespace moe::tt::launch

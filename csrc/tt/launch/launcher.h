@@ -1,9 +1,11 @@
 #pragma once
 
-#include <cstdint>
+#include <mutex>
+#include <span>
 #include <vector>
 
 #include "tt/launch/invalid_ids.h"
+#include "tt/launch/launch.h"
 #include "tt/launch/program_cache.h"
 #include "tt/runtime/runtime.h"
 
@@ -13,18 +15,23 @@ namespace moe::tt::launch {
 // No torch here: bytes in, bytes out.
 struct Launcher {
   // `records` are InvalidIds::num_bytes() of device memory.
-  Launcher(runtime::Device& device, runtime::BufferSpan records);
+  Launcher(runtime::Device& device, const runtime::BufferSpan& records);
+
+  // Makes an operator's call: numbers it, and makes the launches that `plan(invalid_ids)` returns. `tensors` are those
+  // of the launches.
+  template <typename Plan>
+  void call(const char* op, const RouterChoices& choices, std::vector<Tensor> tensors, const Plan& plan) {
+    const std::lock_guard lock(invalid_ids.mutex());
+    launch(plan(invalid_ids.begin_call(op, choices)), tensors);
+  }
 
   runtime::Device& device;
   ProgramCache programs;  // guarded by invalid_ids.mutex(), as a call's launches are
   InvalidIds invalid_ids;
+  const Target target;
 
-  // Bytes of L1 that the circular buffers of a program may take on a core. The kernels align what they keep there
-  // themselves: each buffer has kAlignment more than is counted here.
-  const uint32_t l1_bytes;
-
-  // The cores' NoC coordinates as kernels take them: x << 16 | y.
-  const std::vector<uint32_t> noc_coordinates;
+ private:
+  void launch(const std::vector<Launch>& launches, std::span<const Tensor> tensors);
 };
 
 }  // namespace moe::tt::launch

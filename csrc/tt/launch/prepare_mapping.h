@@ -5,6 +5,13 @@
 namespace moe::tt::launch {
 
 // Launches moe::prepare_mapping: (num_tokens, num_experts) weights into `mapping`.
-void prepare_mapping(Launcher& launcher, const RouterChoices& choices, const runtime::BufferSpan& mapping);
+void prepare_mapping(Launcher& launcher, const RouterChoices& choices, const Tensor& mapping);
+
+// The launches. Throws DeviceError if L1 is too small.
+std::vector<Launch> plan_prepare_mapping(
+    const Target& target,
+    const RouterChoices& choices,
+    const kernels::InvalidIdArgs& invalid_ids,
+    const Tensor& mapping);
 
 }  // namespace moe::tt::launch

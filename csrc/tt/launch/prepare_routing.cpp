@@ -1,9 +1,9 @@
 #include "tt/launch/prepare_routing.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "tt/launch/arguments.h"
@@ -28,7 +28,8 @@ RoutingPlan plan_with(const RoutingProblem& problem, const RoutingLimits& limits
   const uint32_t members = team_cores * kProcessors;
   const uint32_t team_rows = count_of(problem.num_rows, limits.num_cores / team_cores);
   // The most choices that fit into both regions of L1. Each part of a worker's own may be rounded up.
-  const uint32_t own = RoutingScratch::of(team_rows, 0, problem.id_size, problem.weight_size).end + 3 * kAlignment;
+  const uint32_t own =
+      RoutingScratch::of(team_rows, 0, problem.id_size, problem.weight_size, problem.pages).end + 3 * kAlignment;
   const uint32_t own_each = problem.id_size + problem.weight_size + sizeof(uint32_t);
   const uint32_t shared = kernels::sorted_slice_size(team_rows, 0) + kAlignment;
   const uint32_t shared_limit = limits.shared_bytes / kernels::kRoundBuffers / members;
@@ -76,11 +77,11 @@ float estimate_clocks(const RoutingProblem& problem, const RoutingPlan& plan) {
 }
 
 // A core's L1: one half of it is shared by the core's workers, the other half is theirs alone.
-RoutingLimits limits_of(const Launcher& launcher) {
+RoutingLimits limits_of(const Target& target) {
   return {
-      .num_cores = launcher.device.properties().num_cores(),
-      .worker_bytes = static_cast<uint32_t>(round_down(launcher.l1_bytes / 2 / kProcessors, kAlignment)),
-      .shared_bytes = static_cast<uint32_t>(round_down(launcher.l1_bytes / 2, kAlignment))};
+      .num_cores = target.num_cores(),
+      .worker_bytes = static_cast<uint32_t>(round_down(target.l1_bytes / 2 / kProcessors, kAlignment)),
+      .shared_bytes = static_cast<uint32_t>(round_down(target.l1_bytes / 2, kAlignment))};
 }
 
 // The rows of one launch, at most. A kernel counts the bytes of a run of padding, which may be all of a core's rows, in
@@ -119,58 +120,71 @@ RoutingPlan plan_routing(const RoutingProblem& problem, const RoutingLimits& lim
   return best;
 }
 
-void prepare_routing(
-    Launcher& launcher,
+std::vector<Launch> plan_prepare_routing(
+    const Target& target,
     const RouterChoices& choices,
-    const runtime::BufferSpan& counts,
-    const runtime::BufferSpan& tokens,
-    const runtime::BufferSpan& weights) {
+    const kernels::InvalidIdArgs& invalid_ids,
+    const Tensor& counts,
+    const Tensor& tokens,
+    const Tensor& weights) {
   const auto layout = RoutingLayout<uint64_t>::of(choices.num_tokens, choices.top_k, choices.num_experts);
-  const RoutingLimits limits = limits_of(launcher);
-  const std::array circular_buffers{
-      limits.worker_bytes + kAlignment, limits.worker_bytes + kAlignment, limits.shared_bytes + kAlignment};
+  const RoutingLimits limits = limits_of(target);
   const uint32_t launch_rows = max_launch_rows(layout, limits);
-  const std::lock_guard lock(launcher.invalid_ids.mutex());
-  const kernels::InvalidIdArgs invalid_ids = launcher.invalid_ids.begin_call(kPrepareRouting, choices);
+  std::vector<Launch> launches;
   for (uint64_t first_row = 0; first_row < layout.num_rows; first_row += launch_rows) {
     const auto num_rows = static_cast<uint32_t>(std::min<uint64_t>(launch_rows, layout.num_rows - first_row));
-    const auto from_first_row = [&](const runtime::BufferSpan& span, uint64_t row_bytes) {
-      return dram_range_args({span.buffer, span.offset + first_row * row_bytes});
-    };
     const RoutingPlan plan = plan_routing(
         {.num_choices = choices.num_tokens * choices.top_k,
          .num_experts = choices.num_experts,
          .num_rows = num_rows,
          .id_size = choices.id_size,
-         .weight_size = choices.weight_size},
+         .weight_size = choices.weight_size,
+         .pages = choices.ids.pages()},
         limits);
     const kernels::RoutingArgs args{
         .choices = choices_args(choices),
         .invalid_ids = invalid_ids,
-        .counts = from_first_row(counts, sizeof(uint32_t)),
-        .tokens = from_first_row(tokens, layout.row_width * sizeof(uint32_t)),
-        .weights = from_first_row(weights, layout.row_width * choices.weight_size),
+        .counts = from_byte(counts.range, first_row * sizeof(uint32_t)),
+        .tokens = from_byte(tokens.range, first_row * layout.row_width * sizeof(uint32_t)),
+        .weights = from_byte(weights.range, first_row * layout.row_width * choices.weight_size),
         .first_row = static_cast<uint32_t>(first_row),
         .num_rows = num_rows,
         .row_width = static_cast<uint32_t>(layout.row_width),
         .plan = plan,
         .slice_stride = kernels::sorted_slice_size(plan.team_rows, plan.slice),
-        .scratch = RoutingScratch::of(plan.team_rows, plan.slice, choices.id_size, choices.weight_size)};
-    const uint32_t num_cores = whole_rows(launcher.device.properties(), plan.num_teams * plan.team_cores);
+        .scratch =
+            RoutingScratch::of(plan.team_rows, plan.slice, choices.id_size, choices.weight_size, choices.ids.pages())};
+    const uint32_t num_cores = target.whole_rows(plan.num_teams * plan.team_cores);
     std::vector<uint32_t> common_args(words(args).begin(), words(args).end());
-    common_args.insert(
-        common_args.end(), launcher.noc_coordinates.begin(), launcher.noc_coordinates.begin() + num_cores);
-    launcher.device.launch(
-        launcher.programs.get("prepare_routing", choices, num_cores, kernels::kNumRoutingSemaphores, circular_buffers),
-        common_args,
-        std::array{
-            choices.ids.buffer,
-            choices.weights.buffer,
-            counts.buffer,
-            tokens.buffer,
-            weights.buffer,
-            launcher.invalid_ids.buffer()});
+    common_args.insert(common_args.end(), target.noc_coordinates.begin(), target.noc_coordinates.begin() + num_cores);
+    launches.push_back(
+        {.kernel = "prepare_routing",
+         .id_size = choices.id_size,
+         .weight_size = choices.weight_size,
+         .pages = choices.ids.pages(),
+         .num_tensors = kernels::kNumRoutingTensors,
+         .num_cores = num_cores,
+         .num_semaphores = kernels::kNumRoutingSemaphores,
+         .circular_buffers =
+             {limits.worker_bytes + kAlignment, limits.worker_bytes + kAlignment, limits.shared_bytes + kAlignment},
+         .common_args = std::move(common_args)});
   }
+  return launches;
+}
+
+void prepare_routing(
+    Launcher& launcher,
+    const RouterChoices& choices,
+    const Tensor& counts,
+    const Tensor& tokens,
+    const Tensor& weights) {
+  launcher.call(
+      kPrepareRouting,
+      choices,
+      {choices.ids, choices.weights, counts, tokens, weights},
+      [&](const kernels::InvalidIdArgs& invalid_ids) {
+        return plan_prepare_routing(launcher.target, choices, invalid_ids, counts, tokens, weights);
+      });
 }
 
 }  // namespace moe::tt::launch

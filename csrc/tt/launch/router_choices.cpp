@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "contract/choices.h"
-#include "tt/launch/arguments.h"
 
 namespace moe::tt::launch {
 namespace {
@@ -23,8 +22,8 @@ uint32_t id_limit(const RouterChoices& choices) {
 
 kernels::ChoicesArgs choices_args(const RouterChoices& choices) {
   return {
-      dram_range_args(choices.ids),
-      dram_range_args(choices.weights),
+      choices.ids.range,
+      choices.weights.range,
       choices.num_tokens,
       choices.top_k,
       choices.num_experts,

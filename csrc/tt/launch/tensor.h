@@ -1,0 +1,34 @@
+#pragma once
+
+// A launch's tensors.
+
+#include <cstdint>
+#include <memory>
+
+#include "tt/kernels/common/args.h"
+#include "tt/runtime/runtime.h"
+
+namespace moe::tt::launch {
+
+// A tensor's elements in device memory. All tensors of a launch have pages of one kind.
+struct Tensor {
+  std::shared_ptr<runtime::Buffer> buffer;  // keeps the memory; null where someone else does
+  kernels::DramRangeArgs range;
+
+  kernels::PageKind pages() const {
+    return range.row_stride == 0 ? kernels::kFlatPages : kernels::kRowPages;
+  }
+};
+
+// Elements that follow each other in a buffer. Throws DeviceError if kernels cannot take its pages.
+Tensor flat_tensor(const runtime::BufferSpan& span);
+
+// Rows of elements, a page each: ttnn's ROW_MAJOR layout. `row_stride` is the padded row, as the chip aligns it. The
+// memory may be someone else's.
+Tensor row_tensor(uint32_t address, uint32_t row_elements, uint32_t element_size, uint32_t row_stride);
+Tensor row_tensor(const std::shared_ptr<runtime::Buffer>& buffer, uint32_t row_elements, uint32_t element_size);
+
+// The range from so many bytes of elements on, which begin a row where pages are rows that have the bytes of several.
+kernels::DramRangeArgs from_byte(const kernels::DramRangeArgs& range, uint64_t bytes);
+
+}  // namespace moe::tt::launch
