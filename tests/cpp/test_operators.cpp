@@ -126,7 +126,7 @@ struct Matrix {
     return device.allocate(bytes / row_size() * page_size(device), page_size(device));
   }
   launch::Tensor tensor(const std::shared_ptr<Buffer>& buffer, uint64_t offset = 0) const {
-    return c.pages == kFlatPages ? flat_tensor({buffer, offset}) : row_tensor(buffer, width, element_size);
+    return c.pages == kFlatPages ? flat_tensor({buffer, offset}) : row_tensor(buffer, row_size());
   }
 };
 

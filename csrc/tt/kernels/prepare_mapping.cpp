@@ -43,7 +43,7 @@ FORCE_INLINE void prepare_mapping(uint32_t worker, uint32_t scratch) {
   const WorkSplit pages(args.num_pages, worker, args.num_workers);
 
   const uint32_t rows_address = scratch + choices_scratch(slice, kIdSize, kWeightSize);
-  ChoiceReader<kIdSize, kWeightSize> choices(args.choices, scratch, slice, rows_address);
+  ChoiceReader<kIdSize, kWeightSize> choices(args.choices, scratch, slice);
   const uint32_t batch_address = rows_address + (has_row_pages() ? kRowsScratch : 0);
   const L1Pointer<Bits<kWeightSize>> batch = l1_pointer<Bits<kWeightSize>>(batch_address);
 
@@ -77,7 +77,7 @@ FORCE_INLINE void prepare_mapping(uint32_t worker, uint32_t scratch) {
     for (uint32_t first = first_token * top_k; first < last; first += count) {
       count = min(slice, last - first);
       choices.start_reading(first, count);
-      choices.finish_reading();
+      choices.finish_reading(first, count, rows_address);
       bool invalid = false;
       for (uint32_t i = 0; i < count;) {
         const uint32_t row_end = i + min(row_rest, count - i);

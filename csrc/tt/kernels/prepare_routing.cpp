@@ -123,7 +123,8 @@ class SliceSorter {
   SliceSorter(const RoutingArgs& args, const TeamShape& team, uint32_t scratch)
       : args_(args),
         team_(team),
-        choices_(args.choices, scratch + args.scratch.choices, args.plan.slice, scratch + args.scratch.rows),
+        choices_(args.choices, scratch + args.scratch.choices, args.plan.slice),
+        rows_(scratch + args.scratch.rows),
         found_(l1_pointer<uint32_t>(scratch + args.scratch.found)) {}
 
   void start_reading(uint32_t round) {
@@ -139,7 +140,7 @@ class SliceSorter {
     // one, and so, after the last one, where its records end.
     const L1Pointer<uint32_t> ends = l1_pointer<uint32_t>(slice);
     fill_words(slice, team_.num_expert_rows + 1, 0);
-    choices_.finish_reading();
+    choices_.finish_reading(first_, count_, rows_);
     check(invalid_id);
 
     uint32_t num_found = 0;
@@ -183,6 +184,7 @@ class SliceSorter {
   const RoutingArgs& args_;
   const TeamShape& team_;
   ChoiceReader<kIdSize, kWeightSize> choices_;
+  uint32_t rows_;
   L1Pointer<uint32_t> found_;
   uint32_t first_ = 0;
   uint32_t count_ = 0;

@@ -7,7 +7,6 @@ namespace {
 Tensor records_tensor(const runtime::BufferSpan& span) {
   Tensor records = flat_tensor(span);
   const uint32_t page_size = span.buffer->page_size();
-  records.range.row_elements = page_size / kernels::kInvalidIdRecordSize;
   records.range.row_size = page_size;
   records.range.row_stride = page_size;
   return records;

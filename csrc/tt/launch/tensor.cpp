@@ -21,17 +21,16 @@ Tensor flat_tensor(const runtime::BufferSpan& span) {
   return {span.buffer, from_byte(range, span.offset)};
 }
 
-Tensor row_tensor(uint32_t address, uint32_t row_elements, uint32_t element_size, uint32_t row_stride) {
+Tensor row_tensor(uint32_t address, uint32_t row_size, uint32_t row_stride) {
   kernels::DramRangeArgs range{};
   range.address = address;
-  range.row_elements = row_elements;
-  range.row_size = row_elements * element_size;
+  range.row_size = row_size;
   range.row_stride = row_stride;
   return {nullptr, range};
 }
 
-Tensor row_tensor(const std::shared_ptr<runtime::Buffer>& buffer, uint32_t row_elements, uint32_t element_size) {
-  return {buffer, row_tensor(buffer->address(), row_elements, element_size, buffer->page_size()).range};
+Tensor row_tensor(const std::shared_ptr<runtime::Buffer>& buffer, uint32_t row_size) {
+  return {buffer, row_tensor(buffer->address(), row_size, buffer->page_size()).range};
 }
 
 kernels::DramRangeArgs from_byte(const kernels::DramRangeArgs& range, uint64_t bytes) {

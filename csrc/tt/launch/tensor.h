@@ -23,10 +23,10 @@ struct Tensor {
 // Elements that follow each other in a buffer. Throws DeviceError if kernels cannot take its pages.
 Tensor flat_tensor(const runtime::BufferSpan& span);
 
-// Rows of elements, a page each: ttnn's ROW_MAJOR layout. `row_stride` is the padded row, as the chip aligns it. The
-// memory may be someone else's.
-Tensor row_tensor(uint32_t address, uint32_t row_elements, uint32_t element_size, uint32_t row_stride);
-Tensor row_tensor(const std::shared_ptr<runtime::Buffer>& buffer, uint32_t row_elements, uint32_t element_size);
+// Rows of so many bytes, a page each: ttnn's ROW_MAJOR layout. `row_stride` is the padded row, as the chip aligns it.
+// The memory may be someone else's.
+Tensor row_tensor(uint32_t address, uint32_t row_size, uint32_t row_stride);
+Tensor row_tensor(const std::shared_ptr<runtime::Buffer>& buffer, uint32_t row_size);
 
 // The range from so many bytes of elements on, which begin a row where pages are rows that have the bytes of several.
 kernels::DramRangeArgs from_byte(const kernels::DramRangeArgs& range, uint64_t bytes);

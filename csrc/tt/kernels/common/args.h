@@ -61,7 +61,6 @@ struct DramRangeArgs {
   uint32_t first_page;
   uint32_t first_byte;  // within that page
   // Of row pages, which have no use for page_size_log2:
-  uint32_t row_elements;
   uint32_t row_size;    // bytes of elements in a page
   uint32_t row_stride;  // bytes from a page to the next one in its bank
 };

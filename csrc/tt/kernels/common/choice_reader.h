@@ -22,22 +22,17 @@ using Bits = std::conditional_t<kBytes == 2, uint16_t, uint32_t>;
 template <uint32_t kIdSize, uint32_t kWeightSize>
 class ChoiceReader {
  public:
-  // `address` is a multiple of kAlignment with choices_scratch(capacity, kIdSize, kWeightSize) bytes. `rows_address`
-  // is one with kRowsScratch bytes where pages are rows.
-  ChoiceReader(const ChoicesArgs& args, uint32_t address, uint32_t capacity, uint32_t rows_address)
-      : args_(args),
-        ids_memory_(args.ids),
+  // `address` is a multiple of kAlignment with choices_scratch(capacity, kIdSize, kWeightSize) bytes.
+  ChoiceReader(const ChoicesArgs& args, uint32_t address, uint32_t capacity)
+      : ids_memory_(args.ids),
         weights_memory_(args.weights),
         ids_address_(address),
         weights_address_(address + elements_scratch(capacity, kIdSize)),
-        rows_address_(rows_address),
         limit_(args.id_limit) {}
 
   // Starts reading the choices [first, first + count).
   void start_reading(uint32_t first, uint32_t count) {
     if (has_row_pages()) {
-      first_ = first;
-      count_ = count;
       ids_ = l1_pointer<Word>(ids_address_);
       weights_ = l1_pointer<Bits<kWeightSize>>(weights_address_);
       return;
@@ -47,10 +42,10 @@ class ChoiceReader {
         weights_memory_.read(weights_memory_.element<kWeightSize>(first), count * kWeightSize, weights_address_));
   }
 
-  // Waits for them.
-  FORCE_INLINE void finish_reading() const {
+  // Ends reading those choices. Where pages are rows, `rows` is a multiple of kAlignment with kRowsScratch bytes of L1.
+  FORCE_INLINE void finish_reading(uint32_t first, uint32_t count, uint32_t rows) const {
     if (has_row_pages()) {
-      read_rows();
+      read_rows(first, count, rows);
     } else {
       read_barrier();
     }
@@ -127,38 +122,36 @@ class ChoiceReader {
   using Word = std::conditional_t<kIdSize == 2, uint16_t, uint32_t>;
   static constexpr uint32_t kWords = kIdSize == 8 ? 2 : 1;
 
-  // Reads the choices, a stage of their tokens' rows at a time, and puts them side by side.
-  [[gnu::noinline]] void read_rows() const {
-    const uint32_t top_k = args_.top_k;
-    const RowReader<kIds, Word> ids(args_.ids, top_k * kWords, rows_address_);
-    const RowReader<kWeights, Bits<kWeightSize>> weights(args_.weights, top_k, rows_address_ + kMaxPageSize);
+  // Reads choices, a stage of their tokens' rows at a time, and puts them side by side.
+  [[gnu::noinline]] void read_rows(uint32_t first, uint32_t count, uint32_t rows) const {
+    const uint32_t top_k = ids_memory_.args().row_size / kIdSize;
+    const RowReader<kIds, Word> ids(ids_memory_.args(), top_k * kWords, rows);
+    const RowReader<kWeights, Bits<kWeightSize>> weights(weights_memory_.args(), top_k, rows + kMaxPageSize);
     const uint32_t stage = min(ids.max_rows(), weights.max_rows());
-    const uint32_t end = first_ + count_;
-    uint32_t row = first_ / top_k;
-    for (uint32_t next = first_; next < end;) {
-      const uint32_t stage_end = min((row + stage) * top_k, end);
-      const uint32_t num_rows = div_up(stage_end - row * top_k, top_k);
+    const uint32_t end = first + count;
+    uint32_t row = first / top_k;
+    for (uint32_t next = first; next < end;) {
+      const uint32_t row_first = row * top_k;
+      const uint32_t stage_end = min(row_first + stage * top_k, end);
+      const uint32_t num_rows = div_up(stage_end - row_first, top_k);
       ids.start_reading(row, num_rows);
       weights.start_reading(row, num_rows);
       read_barrier();
-      const uint32_t skipped = next - row * top_k;
+      // The first row's first choices may be those of the slice before.
+      const uint32_t skipped = next - row_first;
       const uint32_t taken = stage_end - next;
-      ids.unpack(num_rows, skipped * kWords, taken * kWords, ids_ + (next - first_) * kWords);
-      weights.unpack(num_rows, skipped, taken, weights_ + (next - first_));
+      ids.unpack(num_rows, skipped * kWords, taken * kWords, ids_ + (next - first) * kWords);
+      weights.unpack(num_rows, skipped, taken, weights_ + (next - first));
       next = stage_end;
       row += stage;
     }
   }
 
-  const ChoicesArgs& args_;
   DramRange<kIds> ids_memory_;
   DramRange<kWeights> weights_memory_;
   uint32_t ids_address_;
   uint32_t weights_address_;
-  uint32_t rows_address_;
   uint32_t limit_;
-  uint32_t first_ = 0;
-  uint32_t count_ = 0;
   L1Pointer<Word> ids_ = l1_pointer<Word>(0);
   L1Pointer<Bits<kWeightSize>> weights_ = l1_pointer<Bits<kWeightSize>>(0);
 };

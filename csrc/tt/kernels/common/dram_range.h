@@ -14,11 +14,26 @@ FORCE_INLINE bool has_row_pages() {
   return get_compile_time_arg_val(kPageKind) == kRowPages;
 }
 
+// Where a tensor's accessor has its compile-time arguments. Flat pages are in DRAM: one accessor for all of them makes
+// shorter code than one for each, where compile-time arguments are constants.
+#ifdef KERNEL_BUILD
+
+template <uint32_t kTensor>
+inline constexpr uint32_t kAccessor =
+    kNumCompileArgs + (get_compile_time_arg_val(kPageKind) == kRowPages ? kTensor * kAccessorArgs : 0);
+
+#else
+
+template <uint32_t kTensor>
+inline constexpr uint32_t kAccessor = kNumCompileArgs + kTensor * kAccessorArgs;
+
+#endif
+
 // A run of a tensor's elements in DRAM, whatever its pages.
 template <uint32_t kTensor>
 class DramRange {
  public:
-  using AccessorArgs = TensorAccessorArgs<kNumCompileArgs + kTensor * kAccessorArgs>;
+  using AccessorArgs = TensorAccessorArgs<kAccessor<kTensor>>;
 
   // Where a byte is. Page 0 is the run's first.
   struct Place {
@@ -33,6 +48,10 @@ class DramRange {
 
   // Keeps a reference to the arguments: to read them again costs no more than to read a copy.
   explicit DramRange(const tt_l1_ptr DramRangeArgs& args) : args_(args) {}
+
+  const tt_l1_ptr DramRangeArgs& args() const {
+    return args_;
+  }
 
   // Bytes of L1 from one page to the next where kernels build several. A row is padded, so that the next one has the
   // alignment that its page has.
@@ -50,8 +69,9 @@ class DramRange {
   FORCE_INLINE Place element(uint32_t index) const {
     const uint32_t element = args_.first_byte / kElementSize + index;
     if (has_row_pages()) {
-      const uint32_t row = element / args_.row_elements;
-      return {row, (element - row * args_.row_elements) * kElementSize};
+      const uint32_t row_elements = args_.row_size / kElementSize;
+      const uint32_t row = element / row_elements;
+      return {row, (element - row * row_elements) * kElementSize};
     }
     const uint32_t page_elements_log2 = args_.page_size_log2 - __builtin_ctz(kElementSize);
     return {element >> page_elements_log2, (element * kElementSize) & (page_size() - 1)};
