@@ -7,12 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "export.h"
 #include "tt/launch/router_choices.h"
 
 namespace moe::tt::launch {
 
 // An id that is neither an expert's nor "no expert", as a launch met it.
-struct InvalidId {
+struct MOE_API InvalidId {
   const char* op;
   int64_t position;  // token * top_k + k
   int64_t top_k;
@@ -26,7 +27,7 @@ struct InvalidId {
 
 // Which call of which operator a record of an invalid id speaks of. Kernels leave the records in device memory, one a
 // worker; whose memory that is, and who reads it, is not the log's business. Not thread-safe.
-class InvalidIdLog {
+class MOE_API InvalidIdLog {
  public:
   // Bytes of device memory for the records of so many cores: kInvalidIdRecordSize each, zeros where there is none.
   static uint64_t num_bytes(uint32_t num_cores);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "export.h"
 #include "tt/kernels/common/args.h"
 #include "tt/runtime/runtime.h"
 
@@ -42,6 +43,6 @@ struct Launch {
 };
 
 // The launch's program. `accessor_args` are those of each tensor's TensorAccessor, one after the other.
-runtime::ProgramDescription describe(const Launch& launch, const std::vector<uint32_t>& accessor_args);
+MOE_API runtime::ProgramDescription describe(const Launch& launch, const std::vector<uint32_t>& accessor_args);
 
 }  // namespace moe::tt::launch

@@ -40,6 +40,9 @@ std::vector<Launch> plan_prepare_mapping(
   const bool rows = choices.ids.pages() == kernels::kRowPages;
   const uint32_t page_size =
       rows ? kernels::align_up(mapping.range.row_size, kAlignment) : uint32_t{1} << mapping.range.page_size_log2;
+  if (rows) {
+    check_countable(layout.num_tokens, page_size / choices.weight_size);
+  }
   const uint32_t pages = rows ? layout.num_tokens
                               : static_cast<uint32_t>(div_up(
                                     uint64_t{layout.num_tokens} * layout.num_columns * choices.weight_size, page_size));

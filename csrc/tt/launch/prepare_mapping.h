@@ -1,5 +1,6 @@
 #pragma once
 
+#include "export.h"
 #include "tt/launch/launcher.h"
 
 namespace moe::tt::launch {
@@ -8,7 +9,7 @@ namespace moe::tt::launch {
 void prepare_mapping(Launcher& launcher, const RouterChoices& choices, const Tensor& mapping);
 
 // The launches. Throws DeviceError if L1 is too small.
-std::vector<Launch> plan_prepare_mapping(
+MOE_API std::vector<Launch> plan_prepare_mapping(
     const Target& target,
     const RouterChoices& choices,
     const kernels::InvalidIdArgs& invalid_ids,

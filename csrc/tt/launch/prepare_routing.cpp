@@ -128,6 +128,7 @@ std::vector<Launch> plan_prepare_routing(
     const Tensor& tokens,
     const Tensor& weights) {
   const auto layout = RoutingLayout<uint64_t>::of(choices.num_tokens, choices.top_k, choices.num_experts);
+  check_countable(layout.num_rows, layout.row_width);
   const RoutingLimits limits = limits_of(target);
   const uint32_t launch_rows = max_launch_rows(layout, limits);
   std::vector<Launch> launches;

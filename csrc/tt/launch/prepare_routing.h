@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "export.h"
 #include "tt/kernels/prepare_routing.h"
 #include "tt/launch/launcher.h"
 
@@ -16,7 +17,7 @@ void prepare_routing(
     const Tensor& weights);
 
 // The launches. Throws DeviceError if L1 is too small.
-std::vector<Launch> plan_prepare_routing(
+MOE_API std::vector<Launch> plan_prepare_routing(
     const Target& target,
     const RouterChoices& choices,
     const kernels::InvalidIdArgs& invalid_ids,

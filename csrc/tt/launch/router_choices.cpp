@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "contract/choices.h"
+#include "tt/support/str.h"
 
 namespace moe::tt::launch {
 namespace {
@@ -21,6 +22,18 @@ uint32_t id_limit(const RouterChoices& choices) {
 }  // namespace
 
 kernels::ChoicesArgs choices_args(const RouterChoices& choices) {
+  for (const Tensor& tensor : {choices.ids, choices.weights}) {
+    if (tensor.range.row_stride > kernels::kMaxPageSize) {
+      throw runtime::DeviceError(
+          str("expected rows of choices of at most ",
+              kernels::kMaxPageSize,
+              " bytes, got ",
+              tensor.range.row_stride,
+              " bytes for ",
+              choices.top_k,
+              " choices a token"));
+    }
+  }
   return {
       choices.ids.range,
       choices.weights.range,

@@ -1,6 +1,7 @@
 #include "tt/launch/tensor.h"
 
 #include <bit>
+#include <limits>
 
 #include "tt/support/str.h"
 
@@ -40,6 +41,20 @@ kernels::DramRangeArgs from_byte(const kernels::DramRangeArgs& range, uint64_t b
   moved.first_page = static_cast<uint32_t>(first / page_size);
   moved.first_byte = static_cast<uint32_t>(first % page_size);
   return moved;
+}
+
+void check_countable(uint64_t rows, uint64_t columns) {
+  constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max() - kernels::kMaxPageSize;
+  if (columns != 0 && rows > kMost / columns) {
+    throw runtime::DeviceError(
+        str("expected at most ",
+            kMost,
+            " elements of an output, got ",
+            rows,
+            " rows of ",
+            columns,
+            "; route the tokens in several calls"));
+  }
 }
 
 }  // namespace moe::tt::launch
