@@ -176,7 +176,12 @@ void bind_launch(pybind11::module_& module) {
       .def_property_readonly(
           "key",
           [](const Launch& launch) {
-            return pybind11::make_tuple(launch.kernel, launch.id_size, launch.weight_size, launch.num_cores);
+            return pybind11::make_tuple(
+                launch.kernel,
+                launch.id_size,
+                launch.weight_size,
+                launch.num_cores,
+                pybind11::tuple(pybind11::cast(launch.circular_buffers)));
           },
           "Launches with the same key have the same program.")
       .def_readonly("common_args", &Launch::common_args)

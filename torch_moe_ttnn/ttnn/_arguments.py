@@ -18,6 +18,7 @@ _TTNN_DTYPES = {torch.uint32: ttnn.uint32} | {theirs: ours for ours, theirs in _
 class Call(NamedTuple):
     """An operator with sizes and dtypes: all that a call depends on but memory."""
 
+    num_choices: int
     shape: _C.launch.ChoicesShape
     outputs: list[tuple[ttnn.Shape, ttnn.DataType]]
 
@@ -46,7 +47,11 @@ class Call(NamedTuple):
             num_tokens, top_k, num_experts, ids.element_size(), ids.dtype.is_signed, weights.element_size()
         )
         described = [outputs] if isinstance(outputs, torch.Tensor) else outputs
-        return cls(shape, [(ttnn.Shape(list(output.shape)), _TTNN_DTYPES[output.dtype]) for output in described])
+        return cls(
+            num_tokens * top_k,
+            shape,
+            [(ttnn.Shape(list(output.shape)), _TTNN_DTYPES[output.dtype]) for output in described],
+        )
 
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:

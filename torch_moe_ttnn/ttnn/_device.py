@@ -14,8 +14,10 @@ Rows = tuple[int, int]
 """A tensor's address, and the bytes from one page to the next in its bank."""
 
 # Of each core's L1. Tensors that live in L1 take theirs from its other end, and ttnn refuses a program that would reach
-# them.
-_L1_BYTES = 256 * 1024
+# them: few choices do with little.
+_FEW_CHOICES = 4096
+_L1_BYTES_FOR_FEW = 256 * 1024
+_L1_BYTES = 1024 * 1024
 
 
 def rows_of(tensor: ttnn.Tensor) -> Rows:
@@ -49,7 +51,10 @@ class Device:
             for x in range(grid.x):
                 core = device.worker_core_from_logical_core(ttnn.CoreCoord(x, y))
                 noc.append((core.x, core.y))
-        self.target = _C.launch.Target(columns=grid.x, l1_bytes=_L1_BYTES, noc_coordinates=noc)
+        self._target_for_few, self._target = (
+            _C.launch.Target(columns=grid.x, l1_bytes=size, noc_coordinates=noc)
+            for size in (_L1_BYTES_FOR_FEW, _L1_BYTES)
+        )
         self.programs = Programs(grid.x)
         self.log = _C.launch.InvalidIdLog()
         words = _C.launch.RECORD_SIZE // 4
@@ -59,6 +64,10 @@ class Device:
             layout=ttnn.ROW_MAJOR_LAYOUT,
         )
         self.records = ttnn.to_device(self._zeros, device, memory_config=ttnn.DRAM_MEMORY_CONFIG)
+
+    def target(self, num_choices: int) -> _C.launch.Target:
+        """Return what plans for so many choices may use."""
+        return self._target_for_few if num_choices <= _FEW_CHOICES else self._target
 
     def take_invalid_id(self) -> str | None:
         """Return the error of the first invalid id since the last time, once everything launched has ended."""

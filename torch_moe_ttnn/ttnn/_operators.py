@@ -138,10 +138,8 @@ def _call(
         for shape, dtype in call.outputs
     ]
     inputs = [selected_experts, routing_weights, device.records]
-    launches = plan(
-        device.target, device.log, call.shape, *(rows_of(tensor) for tensor in inputs), *(rows_of(o) for o in outputs)
-    )
     tensors = [*inputs, *outputs]
+    launches = plan(device.target(call.num_choices), device.log, call.shape, *map(rows_of, tensors))
     for launch in launches:
         device.programs.launch(launch, tensors)
     return outputs

@@ -36,7 +36,11 @@ RoutingPlan plan_with(const RoutingProblem& problem, const RoutingLimits& limits
   const uint32_t most = std::min(
       own < limits.worker_bytes ? (limits.worker_bytes - own) / own_each : 0,
       shared < shared_limit ? (shared_limit - shared) / kernels::kRecordSize : 0);
-  const uint32_t slice = std::min(count_of(problem.num_choices, members), most);
+  uint32_t slice = std::min(count_of(problem.num_choices, members), most);
+  if (problem.pages == kernels::kRowPages && slice > 0 && most >= problem.top_k) {
+    // Whole rows are read with fewer instructions.
+    slice = static_cast<uint32_t>(std::min(round_up(slice, problem.top_k), round_down(most, problem.top_k)));
+  }
   return {
       .num_teams = count_of(problem.num_rows, team_rows),
       .team_rows = team_rows,
@@ -48,6 +52,7 @@ RoutingPlan plan_with(const RoutingProblem& problem, const RoutingLimits& limits
 // Clocks of the kernel's steps, as measured on simulated Wormhole with benchmarks/device.py.
 struct RoutingCost {
   float look = 3;            // at a choice, whether it is for the team
+  float unpack = 7;          // a choice, where pages are rows
   float sort = 37;           // a choice that is
   float send = 40;           // a sorted slice, to one core
   float add_row = 30;        // a round's counts of a row together
@@ -68,7 +73,8 @@ float estimate_clocks(const RoutingProblem& problem, const RoutingPlan& plan) {
   const float teams = static_cast<float>(std::min(count_of(problem.num_experts, plan.team_rows), plan.num_teams));
   const float segments = std::ceil(expert_rows / static_cast<float>(plan.team_cores));
 
-  const float looking = cost.look * num_choices / members;
+  const float look = cost.look + (problem.pages == kernels::kRowPages ? cost.unpack : 0);
+  const float looking = look * num_choices / members;
   const float sorting = cost.sort * num_choices / (members * teams);
   const float sending = rounds * cost.send * static_cast<float>(plan.team_cores);
   const float adding = rounds * expert_rows * (cost.add_row_member * members + cost.add_row);
@@ -136,6 +142,7 @@ std::vector<Launch> plan_prepare_routing(
     const auto num_rows = static_cast<uint32_t>(std::min<uint64_t>(launch_rows, layout.num_rows - first_row));
     const RoutingPlan plan = plan_routing(
         {.num_choices = choices.num_tokens * choices.top_k,
+         .top_k = choices.top_k,
          .num_experts = choices.num_experts,
          .num_rows = num_rows,
          .id_size = choices.id_size,

@@ -125,8 +125,8 @@ class ChoiceReader {
   // Reads choices, a stage of their tokens' rows at a time, and puts them side by side.
   [[gnu::noinline]] void read_rows(uint32_t first, uint32_t count, uint32_t rows) const {
     const uint32_t top_k = ids_memory_.args().row_size / kIdSize;
-    const RowReader<kIds, Word> ids(ids_memory_.args(), top_k * kWords, rows);
-    const RowReader<kWeights, Bits<kWeightSize>> weights(weights_memory_.args(), top_k, rows + kMaxPageSize);
+    const RowReader<kIds> ids(ids_memory_.args(), rows);
+    const RowReader<kWeights> weights(weights_memory_.args(), rows + kMaxPageSize);
     const uint32_t stage = min(ids.max_rows(), weights.max_rows());
     const uint32_t end = first + count;
     uint32_t row = first / top_k;
@@ -140,8 +140,9 @@ class ChoiceReader {
       // The first row's first choices may be those of the slice before.
       const uint32_t skipped = next - row_first;
       const uint32_t taken = stage_end - next;
-      ids.unpack(num_rows, skipped * kWords, taken * kWords, ids_ + (next - first) * kWords);
-      weights.unpack(num_rows, skipped, taken, weights_ + (next - first));
+      ids.unpack(num_rows, skipped * kIdSize, taken * kIdSize, ids_address_ + (next - first) * kIdSize);
+      weights.unpack(
+          num_rows, skipped * kWeightSize, taken * kWeightSize, weights_address_ + (next - first) * kWeightSize);
       next = stage_end;
       row += stage;
     }

@@ -107,6 +107,11 @@ class DramRange {
 
   // Starts writing a page from L1: all of it, or what a row has of it.
   FORCE_INLINE void write_page(uint32_t page, uint32_t source) const {
+    if (has_row_pages() && args_.row_size <= kMaxPageSize) {
+      l1_fence();
+      noc_async_write<kMaxPageSize>(source, accessor().get_noc_addr(args_.first_page + page), args_.row_size);
+      return;
+    }
     write({page, 0}, has_row_pages() ? args_.row_size : page_size(), source);
   }
 
@@ -120,19 +125,22 @@ class DramRange {
   }
 
  private:
+  FORCE_INLINE auto accessor() const {
+    return TensorAccessor(AccessorArgs(), args_.address, has_row_pages() ? args_.row_stride : page_size());
+  }
+
   // Calls `start(noc_address, done, bytes)` for each page's share of the bytes, `done` bytes after the first. A row may
   // be more than a transfer takes: then for each kMaxPageSize of it.
   template <typename Start>
   FORCE_INLINE void transfer(Place place, uint32_t size, const Start& start) const {
-    const auto accessor =
-        TensorAccessor(AccessorArgs(), args_.address, has_row_pages() ? args_.row_stride : page_size());
+    const auto pages = accessor();
     uint32_t page = args_.first_page + place.page;
     uint32_t within = place.within;
     if (has_row_pages()) {
       for (uint32_t done = 0; done < size;) {
         const uint32_t packet = kMaxPageSize - within % kMaxPageSize;
         const uint32_t bytes = min(min(packet, args_.row_size - within), size - done);
-        start(accessor.get_noc_addr(page, within), done, bytes);
+        start(pages.get_noc_addr(page, within), done, bytes);
         done += bytes;
         within += bytes;
         if (within == args_.row_size) {
@@ -144,7 +152,7 @@ class DramRange {
     }
     for (uint32_t done = 0; done < size; ++page) {
       const uint32_t bytes = min(page_size() - within, size - done);
-      start(accessor.get_noc_addr(page, within), done, bytes);
+      start(pages.get_noc_addr(page, within), done, bytes);
       done += bytes;
       within = 0;
     }

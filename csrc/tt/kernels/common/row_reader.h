@@ -18,12 +18,11 @@
 
 namespace moe::tt::kernels {
 
-template <uint32_t kTensor, typename Element>
+template <uint32_t kTensor>
 class RowReader {
  public:
   // `stage` is a multiple of kAlignment with kMaxPageSize bytes.
-  RowReader(const tt_l1_ptr DramRangeArgs& args, uint32_t width, uint32_t stage)
-      : args_(args), width_(width), stage_(stage) {}
+  RowReader(const tt_l1_ptr DramRangeArgs& args, uint32_t stage) : args_(args), stage_(stage) {}
 
   // Rows that a stage has space for.
   uint32_t max_rows() const {
@@ -42,19 +41,24 @@ class RowReader {
     }
   }
 
-  // Copies the elements [skipped, skipped + taken) of the rows that were read to where they follow each other.
-  void unpack(uint32_t num_rows, uint32_t skipped, uint32_t taken, L1Pointer<Element> target) const {
-    const uint32_t banks = num_banks();
-    const uint32_t end = skipped + taken;
-    uint32_t source = stage_;
-    for (uint32_t bank = 0; bank < min(banks, num_rows); ++bank) {
-      for (uint32_t row = bank; row < num_rows; row += banks, source += args_.row_stride) {
-        const uint32_t row_begin = row * width_;
-        const uint32_t from = row_begin < skipped ? skipped : row_begin;
-        const uint32_t to = min(row_begin + width_, end);
-        copy(l1_pointer<Element>(source) + (from - row_begin), target + (from - skipped), to - from);
-      }
+  // Copies the bytes [skipped, skipped + taken) of the rows that were read, without padding, to an address.
+  void unpack(uint32_t num_rows, uint32_t skipped, uint32_t taken, uint32_t target) const {
+    const uint32_t row_size = args_.row_size;
+    const bool words = (row_size | skipped | taken | target) % sizeof(uint32_t) == 0;
+    if (words && taken == num_rows * row_size) {
+      for_each_row(
+          num_rows, [&](uint32_t source, uint32_t begin) { copy<uint32_t>(source, target + begin, row_size); });
+      return;
     }
+    for_each_row(num_rows, [&](uint32_t source, uint32_t begin) {
+      const uint32_t from = begin < skipped ? skipped : begin;
+      const uint32_t size = min(begin + row_size, skipped + taken) - from;
+      if (words) {
+        copy<uint32_t>(source + (from - begin), target + (from - skipped), size);
+      } else {
+        copy<uint16_t>(source + (from - begin), target + (from - skipped), size);
+      }
+    });
   }
 
  private:
@@ -67,25 +71,44 @@ class RowReader {
     return NUM_L1_BANKS;
   }
 
-  static FORCE_INLINE void copy(L1Pointer<Element> source, L1Pointer<Element> target, uint32_t count) {
-    uint32_t i = 0;
-    for (; i + 4 <= count; i += 4, source += 4, target += 4) {
-      const Element first = source[0];
-      const Element second = source[1];
-      const Element third = source[2];
-      const Element fourth = source[3];
+  // Calls `visit(address, begin)` with each row's place in the stage, and where it begins among the rows without
+  // padding.
+  template <typename Visit>
+  FORCE_INLINE void for_each_row(uint32_t num_rows, const Visit& visit) const {
+    const uint32_t banks = num_banks();
+    const uint32_t end = num_rows * args_.row_size;
+    const uint32_t step = banks * args_.row_size;
+    const uint32_t stride = args_.row_stride;
+    uint32_t source = stage_;
+    uint32_t bank_begin = 0;
+    for (uint32_t bank = 0; bank < min(banks, num_rows); ++bank, bank_begin += args_.row_size) {
+      for (uint32_t begin = bank_begin; begin < end; begin += step, source += stride) {
+        visit(source, begin);
+      }
+    }
+  }
+
+  template <typename Unit>
+  static FORCE_INLINE void copy(uint32_t source_address, uint32_t target_address, uint32_t size) {
+    L1Pointer<Unit> source = l1_pointer<Unit>(source_address);
+    L1Pointer<Unit> target = l1_pointer<Unit>(target_address);
+    uint32_t left = size / sizeof(Unit);
+    for (; left >= 4; left -= 4, source += 4, target += 4) {
+      const Unit first = source[0];
+      const Unit second = source[1];
+      const Unit third = source[2];
+      const Unit fourth = source[3];
       target[0] = first;
       target[1] = second;
       target[2] = third;
       target[3] = fourth;
     }
-    for (; i < count; ++i, ++source, ++target) {
+    for (; left > 0; --left, ++source, ++target) {
       *target = *source;
     }
   }
 
   const tt_l1_ptr DramRangeArgs& args_;
-  const uint32_t width_;
   const uint32_t stage_;
 };
 
