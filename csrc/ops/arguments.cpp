@@ -31,21 +31,6 @@ void check_id_dtype(const char* op, const char* name, const at::Tensor& ids) {
       dtype_name(ids.scalar_type()));
 }
 
-}  // namespace
-
-bool product_fits(std::initializer_list<c10::SymInt> sizes, uint64_t limit) {
-  uint64_t product = 1;
-  bool overflows = false;
-  for (const auto& size : sizes) {
-    const auto value = size.maybe_as_int();
-    if (!value.has_value() || *value == 0) {
-      return true;
-    }
-    overflows |= c10::mul_overflows(product, static_cast<uint64_t>(*value), &product);
-  }
-  return !overflows && product <= limit;
-}
-
 void check_weight_dtype(const char* op, const char* name, const at::Tensor& weights) {
   TORCH_CHECK(
       is_one_of(weights.scalar_type(), {at::kBFloat16, at::kHalf, at::kFloat}),
@@ -69,11 +54,19 @@ void check_num_experts(const char* op, const c10::SymInt& top_k, const c10::SymI
       num_experts);
 }
 
-void check_selected_experts(const char* op, const at::Tensor& selected_experts, const c10::SymInt& num_experts) {
-  check_id_dtype(op, "selected_experts", selected_experts);
-  const auto ids = selected_experts.sym_sizes();
-  TORCH_CHECK(ids.size() == 2, op, ": expected selected_experts of shape (T, K), got shape ", ids);
-  check_num_experts(op, ids[1], num_experts);
+}  // namespace
+
+bool product_fits(std::initializer_list<c10::SymInt> sizes, uint64_t limit) {
+  uint64_t product = 1;
+  bool overflows = false;
+  for (const auto& size : sizes) {
+    const auto value = size.maybe_as_int();
+    if (!value.has_value() || *value == 0) {
+      return true;
+    }
+    overflows |= c10::mul_overflows(product, static_cast<uint64_t>(*value), &product);
+  }
+  return !overflows && product <= limit;
 }
 
 void check_router_choices(
@@ -188,6 +181,23 @@ void check_summed_dtypes(const char* op, const char* name, const at::Tensor& row
       dtype_name(routing_weights.scalar_type()),
       " beside ",
       dtype_name(rows.scalar_type()));
+}
+
+void check_choices_grad(
+    const char* op,
+    const char* shape,
+    const at::Tensor& grad,
+    const at::Tensor& selected_experts,
+    const c10::SymInt& num_experts,
+    const std::optional<at::Tensor>& local_experts) {
+  check_id_dtype(op, "selected_experts", selected_experts);
+  const auto ids = selected_experts.sym_sizes();
+  TORCH_CHECK(ids.size() == 2, op, ": expected selected_experts of shape (T, K), got shape ", ids);
+  check_num_experts(op, ids[1], num_experts);
+  check_weight_dtype(op, "grad", grad);
+  check_same_device(op, "grad", grad.device(), "selected_experts", selected_experts.device());
+  check_local_experts(op, local_experts, selected_experts);
+  check_rows(op, "grad", shape, grad);
 }
 
 c10::SymInt num_rows_of(const std::optional<at::Tensor>& local_experts, const c10::SymInt& num_experts) {

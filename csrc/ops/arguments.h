@@ -38,10 +38,6 @@ void check_router_choices(
     const at::Tensor& routing_weights,
     const c10::SymInt& num_experts);
 
-// The ids alone, and the dtype of what goes with them, for derivatives.
-void check_selected_experts(const char* op, const at::Tensor& selected_experts, const c10::SymInt& num_experts);
-void check_weight_dtype(const char* op, const char* name, const at::Tensor& weights);
-
 // The ids of the experts that a device holds, where they are given, beside choices that were checked.
 void check_local_experts(
     const char* op, const std::optional<at::Tensor>& local_experts, const at::Tensor& selected_experts);
@@ -57,6 +53,15 @@ void check_indices(const char* op, const char* name, const char* shape, int64_t 
 
 // Dtypes of rows that are weighted and summed.
 void check_summed_dtypes(const char* op, const char* name, const at::Tensor& rows, const at::Tensor& routing_weights);
+
+// What derivatives by routing_weights take: a gradient in two dimensions that `shape` names, and the ids.
+void check_choices_grad(
+    const char* op,
+    const char* shape,
+    const at::Tensor& grad,
+    const at::Tensor& selected_experts,
+    const c10::SymInt& num_experts,
+    const std::optional<at::Tensor>& local_experts);
 
 // L, the rows that choices may go to: one for each local expert, else one for each expert.
 c10::SymInt num_rows_of(const std::optional<at::Tensor>& local_experts, const c10::SymInt& num_experts);

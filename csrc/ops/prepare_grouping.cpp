@@ -14,19 +14,19 @@ TORCH_LIBRARY_FRAGMENT(moe, m) {
 }
 
 namespace moe {
-namespace {
 
-GroupingLayout<c10::SymInt> layout_of(
-    const c10::SymInt& num_choices,
-    const c10::SymInt& num_groups,
+GroupingLayout<c10::SymInt> grouping_layout(
+    const at::Tensor& routing_weights,
+    const c10::SymInt& num_experts,
+    const std::optional<at::Tensor>& local_experts,
     const c10::SymInt& alignment,
     const std::optional<c10::SymInt>& max_tokens) {
   using Layout = GroupingLayout<c10::SymInt>;
+  const auto num_choices = routing_weights.sym_size(0) * routing_weights.sym_size(1);
+  const auto num_groups = num_rows_of(local_experts, num_experts);
   return max_tokens.has_value() ? Layout::of(num_choices, num_groups, alignment, *max_tokens)
                                 : Layout::of(num_choices, num_groups, alignment);
 }
-
-}  // namespace
 
 void check_prepare_grouping(
     const at::Tensor& selected_experts,
@@ -57,7 +57,9 @@ void check_prepare_grouping(
       ": expected fewer than 2^31 - 1 groups, got ",
       num_groups);
   TORCH_CHECK(
-      product_fits({layout_of(num_tokens * top_k, num_groups, alignment, max_tokens).num_rows}, kMaxGroupedSize),
+      product_fits(
+          {grouping_layout(routing_weights, num_experts, local_experts, alignment, max_tokens).num_rows},
+          kMaxGroupedSize),
       kPrepareGrouping,
       ": expected at most 2^31 - 1 rows, padding included, got T = ",
       num_tokens,
@@ -75,16 +77,14 @@ GroupingOutputs empty_grouping(
     const std::optional<at::Tensor>& local_experts,
     const c10::SymInt& alignment,
     const std::optional<c10::SymInt>& max_tokens) {
-  const auto num_tokens = routing_weights.sym_size(0);
-  const auto top_k = routing_weights.sym_size(1);
   const auto [num_groups, num_rows] =
-      layout_of(num_tokens * top_k, num_rows_of(local_experts, num_experts), alignment, max_tokens);
+      grouping_layout(routing_weights, num_experts, local_experts, alignment, max_tokens);
   return {
       empty_output({num_groups}, at::kInt, routing_weights),
       empty_output({num_groups + 1}, at::kInt, routing_weights),
       empty_output({num_rows}, at::kInt, routing_weights),
       empty_output({num_rows}, routing_weights.scalar_type(), routing_weights),
-      empty_output({num_tokens, top_k}, at::kInt, routing_weights)};
+      empty_output(routing_weights.sym_sizes(), at::kInt, routing_weights)};
 }
 
 }  // namespace moe

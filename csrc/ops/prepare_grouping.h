@@ -15,6 +15,13 @@ namespace moe {
 // group_sizes (L), group_offsets (L + 1), grouped_tokens (N), grouped_weights (N), positions (T, K)
 using GroupingOutputs = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 
+GroupingLayout<c10::SymInt> grouping_layout(
+    const at::Tensor& routing_weights,
+    const c10::SymInt& num_experts,
+    const std::optional<at::Tensor>& local_experts,
+    const c10::SymInt& alignment,
+    const std::optional<c10::SymInt>& max_tokens);
+
 // Raises a RuntimeError for wrong arguments.
 void check_prepare_grouping(
     const at::Tensor& selected_experts,

@@ -55,11 +55,7 @@ void check_prepare_mapping_backward(
     const c10::SymInt& num_experts,
     const std::optional<at::Tensor>& local_experts) {
   constexpr auto op = kPrepareMappingBackward;
-  check_selected_experts(op, selected_experts, num_experts);
-  check_weight_dtype(op, "grad", grad);
-  check_same_device(op, "grad", grad.device(), "selected_experts", selected_experts.device());
-  check_local_experts(op, local_experts, selected_experts);
-  check_rows(op, "grad", "(T, L)", grad);
+  check_choices_grad(op, "(T, L)", grad, selected_experts, num_experts, local_experts);
   const auto num_rows = num_rows_of(local_experts, num_experts);
   TORCH_SYM_CHECK(
       grad.sym_size(0).sym_eq(selected_experts.sym_size(0)).sym_and(grad.sym_size(1).sym_eq(num_rows)),

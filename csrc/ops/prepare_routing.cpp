@@ -19,9 +19,8 @@ TORCH_LIBRARY_FRAGMENT(moe, m) {
 }
 
 namespace moe {
-namespace {
 
-RoutingLayout<c10::SymInt> layout_of(
+RoutingLayout<c10::SymInt> routing_layout(
     const at::Tensor& routing_weights,
     const c10::SymInt& num_experts,
     const std::optional<at::Tensor>& local_experts,
@@ -31,8 +30,6 @@ RoutingLayout<c10::SymInt> layout_of(
   return max_tokens.has_value() ? Layout::of_width(num_rows, *max_tokens)
                                 : Layout::of(routing_weights.sym_size(0), routing_weights.sym_size(1), num_rows);
 }
-
-}  // namespace
 
 void check_prepare_routing(
     const at::Tensor& selected_experts,
@@ -54,7 +51,7 @@ void check_prepare_routing(
       num_tokens,
       " and K = ",
       top_k);
-  const auto [num_rows, row_width] = layout_of(routing_weights, num_experts, local_experts, max_tokens);
+  const auto [num_rows, row_width] = routing_layout(routing_weights, num_experts, local_experts, max_tokens);
   TORCH_CHECK(
       product_fits({num_rows, row_width, sizeof(uint32_t)}, kMaxBytes),
       kPrepareRouting,
@@ -71,7 +68,7 @@ RoutingOutputs empty_routing(
     const c10::SymInt& num_experts,
     const std::optional<at::Tensor>& local_experts,
     const std::optional<c10::SymInt>& max_tokens) {
-  const auto [num_rows, row_width] = layout_of(routing_weights, num_experts, local_experts, max_tokens);
+  const auto [num_rows, row_width] = routing_layout(routing_weights, num_experts, local_experts, max_tokens);
   return {
       empty_output({1, num_rows}, at::kUInt32, routing_weights),
       empty_output({num_rows, row_width}, at::kUInt32, routing_weights),
@@ -84,11 +81,7 @@ void check_prepare_routing_backward(
     const c10::SymInt& num_experts,
     const std::optional<at::Tensor>& local_experts) {
   constexpr auto op = kPrepareRoutingBackward;
-  check_selected_experts(op, selected_experts, num_experts);
-  check_weight_dtype(op, "grad", grad);
-  check_same_device(op, "grad", grad.device(), "selected_experts", selected_experts.device());
-  check_local_experts(op, local_experts, selected_experts);
-  check_rows(op, "grad", "(R, W)", grad);
+  check_choices_grad(op, "(R, W)", grad, selected_experts, num_experts, local_experts);
   const auto num_rows = num_rows_of(local_experts, num_experts);
   TORCH_SYM_CHECK(
       grad.sym_size(0).sym_eq(RoutingLayout<c10::SymInt>::of_width(num_rows, 0).num_rows),

@@ -16,6 +16,12 @@ namespace moe {
 // K
 using RoutingOutputs = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
+RoutingLayout<c10::SymInt> routing_layout(
+    const at::Tensor& routing_weights,
+    const c10::SymInt& num_experts,
+    const std::optional<at::Tensor>& local_experts,
+    const std::optional<c10::SymInt>& max_tokens);
+
 // Raises a RuntimeError for wrong arguments.
 void check_prepare_routing(
     const at::Tensor& selected_experts,

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "contract/prepare_grouping.h"
 #include "contract/prepare_mapping.h"
 #include "device.h"
 #include "testing.h"

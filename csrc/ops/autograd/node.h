@@ -22,7 +22,7 @@ namespace moe::autograd {
 using torch::autograd::SavedVariable;
 using torch::autograd::variable_list;
 
-// The operator of the kernels `Kernel*`, to call.
+// The operator of this name, to call.
 template <typename Signature>
 c10::TypedOperatorHandle<Signature> find_operator(const char* name) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
@@ -42,7 +42,7 @@ inline void check_no_forward_mode(const char* op, const at::Tensor& tensor) {
       " is not implemented");
 }
 
-// A node that saves inputs and options, and gives the gradients of `Derivative::differentiate(node, grad)`.
+// A node of one output that has a gradient. What it saves is guarded while it is read and while it is let go.
 class Node : public torch::autograd::Node {
  public:
   variable_list apply(variable_list&& grads) override {

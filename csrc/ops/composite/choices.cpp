@@ -1,8 +1,11 @@
 #include "ops/composite/choices.h"
 
+#include <algorithm>
 #include <string>
 
 #include <ATen/ATen.h>
+
+#include "contract/choices.h"
 
 namespace moe::composite {
 namespace {
@@ -13,7 +16,8 @@ at::Tensor signed_ids(const at::Tensor& ids) {
   if (at::isSignedType(ids.scalar_type())) {
     return wide;
   }
-  return wide.masked_fill(wide == (ids.element_size() == sizeof(uint16_t) ? 0xFFFFLL : 0xFFFFFFFFLL), -1);
+  return wide.masked_fill(
+      wide == int64_t{ids.element_size() == sizeof(uint16_t) ? kNoExpert<uint16_t> : kNoExpert<uint32_t>}, -1);
 }
 
 }  // namespace
@@ -53,6 +57,18 @@ SortedChoices sort_choices(const at::Tensor& rows, int64_t num_rows) {
   const at::Tensor starts = counts.cumsum(0) - counts;
   const at::Tensor places = at::arange(flat.size(0), flat.options()) - starts.index_select(0, sorted);
   return {sorted, order, places, counts.narrow(0, 0, num_rows)};
+}
+
+at::Tensor tokens_of(const SortedChoices& sorted, int64_t top_k) {
+  return sorted.order.div(std::max<int64_t>(1, top_k), "floor").to(at::kInt);
+}
+
+at::Tensor unsorted(const SortedChoices& sorted, const at::Tensor& values, at::IntArrayRef shape) {
+  return at::empty_like(values).scatter_(0, sorted.order, values).view(shape);
+}
+
+at::ScalarType accumulator_of(const at::Tensor& rows) {
+  return rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
 at::Tensor scattered(const at::Tensor& targets, const at::Tensor& values, int64_t size, int64_t fill) {

@@ -28,6 +28,15 @@ struct SortedChoices {
 // `rows` is what rows_of_choices() gives.
 SortedChoices sort_choices(const at::Tensor& rows, int64_t num_rows);
 
+// The token of each of the sorted choices, int32.
+at::Tensor tokens_of(const SortedChoices& sorted, int64_t top_k);
+
+// What belongs to the sorted choices, in the order and shape of the input.
+at::Tensor unsorted(const SortedChoices& sorted, const at::Tensor& values, at::IntArrayRef shape);
+
+// The type that rows of a dtype are summed in.
+at::ScalarType accumulator_of(const at::Tensor& rows);
+
 // Fails on the device unless each index is in [0, size) or -1.
 void assert_indices(const char* op, const char* name, const at::Tensor& indices, int64_t size);
 

@@ -19,7 +19,7 @@ at::Tensor permute(const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
 at::Tensor permute_backward(const at::Tensor& grad, const at::Tensor& grouped_tokens, int64_t num_tokens) {
   check_permute_backward(grad, grouped_tokens, num_tokens);
   assert_indices(kPermuteBackward, "grouped_tokens", grouped_tokens, num_tokens);
-  const auto dtype = grad.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const auto dtype = accumulator_of(grad);
   // The last row is for rows without a token.
   const at::Tensor targets = grouped_tokens.to(at::kLong).masked_fill(grouped_tokens < 0, num_tokens);
   at::Tensor sums = at::zeros({num_tokens + 1, grad.size(1)}, grad.options().dtype(dtype));

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
+#include "ops/arguments.h"
 #include "ops/composite/choices.h"
 
 namespace moe::composite {
@@ -13,7 +14,7 @@ at::Tensor prepare_mapping(
     int64_t num_experts,
     const std::optional<at::Tensor>& local_experts) {
   check_prepare_mapping(selected_experts, routing_weights, num_experts, local_experts);
-  const int64_t num_columns = local_experts.has_value() ? local_experts->size(0) : num_experts;
+  const int64_t num_columns = num_rows_of(local_experts, num_experts).expect_int();
   const at::Tensor columns = rows_of_choices(kPrepareMapping, selected_experts, num_experts, local_experts);
   // The last column is for choices that have none.
   at::Tensor mapping = at::zeros({columns.size(0), num_columns + 1}, routing_weights.options());

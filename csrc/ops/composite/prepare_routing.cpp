@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
+#include "ops/arguments.h"
 #include "ops/composite/choices.h"
 
 namespace moe::composite {
@@ -14,10 +15,6 @@ at::Tensor elements_of(const SortedChoices& sorted, int64_t num_rows, int64_t ro
   return at::where(placed, sorted.rows * row_width + sorted.places, num_rows * row_width);
 }
 
-int64_t num_choice_rows(int64_t num_experts, const std::optional<at::Tensor>& local_experts) {
-  return local_experts.has_value() ? local_experts->size(0) : num_experts;
-}
-
 }  // namespace
 
 RoutingOutputs prepare_routing(
@@ -27,22 +24,22 @@ RoutingOutputs prepare_routing(
     const std::optional<at::Tensor>& local_experts,
     std::optional<int64_t> max_tokens) {
   check_prepare_routing(selected_experts, routing_weights, num_experts, local_experts, max_tokens);
-  const int64_t top_k = selected_experts.size(1);
-  const int64_t num_choices = selected_experts.numel();
-  const auto [num_rows, row_width] =
-      RoutingLayout<int64_t>::of_width(num_choice_rows(num_experts, local_experts), max_tokens.value_or(num_choices));
+  const auto layout = routing_layout(routing_weights, num_experts, local_experts, max_tokens);
+  const int64_t num_rows = layout.num_rows.expect_int();
+  const int64_t row_width = layout.row_width.expect_int();
   const SortedChoices sorted = sort_choices(
       rows_of_choices(kPrepareRouting, selected_experts, num_experts, local_experts),
-      num_choice_rows(num_experts, local_experts));
+      num_rows_of(local_experts, num_experts).expect_int());
   const at::Tensor elements = elements_of(sorted, num_rows, row_width);
   const int64_t num_elements = num_rows * row_width;
-  const at::Tensor tokens = sorted.order.div(std::max<int64_t>(1, top_k), "floor").to(at::kInt);
   const at::Tensor counts =
       at::constant_pad_nd(sorted.counts.clamp_max(row_width).to(at::kInt), {0, num_rows - sorted.counts.size(0)}, 0);
   // PyTorch writes int32 where it does not write uint32; -1 has the bits of the padding token.
   return {
       counts.view({1, num_rows}).view(at::kUInt32),
-      scattered(elements, tokens, num_elements, -1).view({num_rows, row_width}).view(at::kUInt32),
+      scattered(elements, tokens_of(sorted, selected_experts.size(1)), num_elements, -1)
+          .view({num_rows, row_width})
+          .view(at::kUInt32),
       scattered(elements, routing_weights.flatten().index_select(0, sorted.order), num_elements, 0)
           .view({num_rows, row_width})};
 }
@@ -55,10 +52,10 @@ at::Tensor prepare_routing_backward(
   check_prepare_routing_backward(grad, selected_experts, num_experts, local_experts);
   const SortedChoices sorted = sort_choices(
       rows_of_choices(kPrepareRoutingBackward, selected_experts, num_experts, local_experts),
-      num_choice_rows(num_experts, local_experts));
+      num_rows_of(local_experts, num_experts).expect_int());
   const at::Tensor elements = elements_of(sorted, grad.size(0), grad.size(1));
   const at::Tensor values = at::constant_pad_nd(grad.flatten(), {0, 1}, 0).index_select(0, elements);
-  return at::empty_like(values).scatter_(0, sorted.order, values).view(selected_experts.sizes());
+  return unsorted(sorted, values, selected_experts.sizes());
 }
 
 TORCH_LIBRARY_IMPL(moe, CompositeExplicitAutograd, m) {

@@ -10,10 +10,6 @@
 namespace moe::composite {
 namespace {
 
-at::ScalarType accumulator_of(const at::Tensor& rows) {
-  return rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
-
 // Rows of `source`, in the accumulation type, zeros where the index is -1.
 at::Tensor rows_at(const at::Tensor& source, const at::Tensor& index) {
   if (source.size(0) == 0) {

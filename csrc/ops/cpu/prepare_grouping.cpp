@@ -2,7 +2,6 @@
 #include <cstdint>
 #include <tuple>
 #include <type_traits>
-#include <utility>
 
 #include <torch/library.h>
 
@@ -37,11 +36,7 @@ template <typename Weight>
 void lay_out_groups(const Slices& slices, const Grouping<Weight>& grouping, uint32_t alignment, uint32_t max_tokens) {
   uint32_t row = 0;
   for (int64_t group = 0; group < grouping.num_groups; ++group) {
-    uint32_t next = row;
-    for (int64_t slice = 0; slice < slices.num_slices; ++slice) {
-      next += std::exchange(slices.counts_of(slice)[group], next);
-    }
-    const uint32_t size = std::min(next - row, max_tokens);
+    const uint32_t size = std::min(slices.place_choices(group, row) - row, max_tokens);
     grouping.sizes[group] = static_cast<int32_t>(size);
     grouping.offsets[group] = static_cast<int32_t>(row);
     row += size;

@@ -124,7 +124,7 @@ at::Tensor prepare_mapping_backward(
             if (row_map.has_row(column) && std::find(ids + choice + 1, ids_end, expert) == ids_end) {
               target[choice] = map[token * num_columns + column];
             }
-          } else if (expert != static_cast<decltype(expert)>(-1)) {
+          } else if (expert != kNoExpert<std::remove_const_t<decltype(expert)>>) {
             return out_of_range.record(choice);
           }
         }

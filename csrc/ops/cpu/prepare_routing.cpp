@@ -3,10 +3,10 @@
 #include <memory>
 #include <tuple>
 #include <type_traits>
-#include <utility>
 
 #include <torch/library.h>
 
+#include "ops/arguments.h"
 #include "ops/cpu/choices.h"
 #include "ops/cpu/row_map.h"
 #include "ops/cpu/slices.h"
@@ -76,9 +76,7 @@ SortedChoices<Weight> sort_choices(
   uint32_t total = 0;
   for (int64_t row = 0; row < num_choice_rows; ++row) {
     sorted.starts[row] = total;
-    for (int64_t slice = 0; slice < slices.num_slices; ++slice) {
-      total += std::exchange(slices.counts_of(slice)[row], total);
-    }
+    total = slices.place_choices(row, total);
   }
   std::fill(&sorted.starts[num_choice_rows], &sorted.starts[num_rows] + 1, total);
   if (total == 0) {
@@ -158,7 +156,7 @@ RoutingOutputs prepare_routing(
           selected_experts.size(0),
           selected_experts.size(1),
           num_experts,
-          local_experts.has_value() ? local_experts->size(0) : num_experts,
+          num_rows_of(local_experts, num_experts).expect_int(),
           num_rows,
           row_map);
       for (int64_t row = 0; row < num_rows; ++row) {
@@ -189,10 +187,7 @@ at::Tensor prepare_routing_backward(
           kPrepareRoutingBackward, ids, selected_experts.size(0), top_k, num_experts, grad.size(0), row_map);
       // The place in its row of each slice's next choice.
       for (int64_t row = 0; row < slices.num_rows; ++row) {
-        uint32_t place = 0;
-        for (int64_t slice = 0; slice < slices.num_slices; ++slice) {
-          place += std::exchange(slices.counts_of(slice)[row], place);
-        }
+        slices.place_choices(row, 0);
       }
       slices.for_each([&](int64_t slice) {
         uint32_t* const next = slices.counts_of(slice);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <type_traits>
 
 #include <ATen/core/Tensor.h>
 
@@ -38,7 +39,7 @@ inline std::unique_ptr<uint32_t[], Free> rows_plus_one(
         table[id] = static_cast<uint32_t>(row) + 1;
       } else {
         TORCH_CHECK_INDEX(
-            id == static_cast<decltype(id)>(-1),
+            id == kNoExpert<std::remove_const_t<decltype(id)>>,
             local_id_out_of_range_message(op, row, static_cast<int64_t>(id), num_experts));
       }
     }

@@ -15,6 +15,7 @@
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
 
+#include "contract/prepare_grouping.h"
 #include "ops/cpu/choices.h"
 
 namespace moe::cpu {
@@ -98,7 +99,7 @@ class RowIndex {
     if (C10_LIKELY(static_cast<uint64_t>(static_cast<int64_t>(row)) < static_cast<uint64_t>(num_rows_))) {
       return row;
     }
-    if (row != -1) {
+    if (row != kNone) {
       out_of_range_.record(position);
     }
     return std::nullopt;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "ops/cpu/choices.h"
 
@@ -27,6 +28,15 @@ struct Slices {
 
   uint32_t* counts_of(int64_t slice) const {
     return counts.get() + slice * num_rows;
+  }
+
+  // Turns a row's counts into the place of each slice's next choice in it, the first of them at `place`. Returns the
+  // place after the last.
+  uint32_t place_choices(int64_t row, uint32_t place) const {
+    for (int64_t slice = 0; slice < num_slices; ++slice) {
+      place += std::exchange(counts_of(slice)[row], place);
+    }
+    return place;
   }
 
   // Calls `work(slice)` for each.

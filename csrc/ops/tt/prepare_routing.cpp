@@ -23,9 +23,10 @@ RoutingOutputs prepare_routing(
       !local_experts.has_value() && !max_tokens.has_value(),
       kPrepareRouting,
       ": local_experts and max_tokens are not supported on a tt device yet; call it with CPU tensors");
-  const auto layout = RoutingLayout<int64_t>::of(selected_experts.size(0), selected_experts.size(1), num_experts);
-  check_num_elements(kPrepareRouting, "num_routed_tokens", 1, layout.num_rows);
-  check_num_elements(kPrepareRouting, "routed_tokens", layout.num_rows, layout.row_width);
+  const auto layout = routing_layout(routing_weights, num_experts, local_experts, max_tokens);
+  const int64_t num_rows = layout.num_rows.expect_int();
+  check_num_elements(kPrepareRouting, "num_routed_tokens", 1, num_rows);
+  check_num_elements(kPrepareRouting, "routed_tokens", num_rows, layout.row_width.expect_int());
   RoutingOutputs outputs = empty_routing(routing_weights, num_experts, local_experts, max_tokens);
   auto& [counts, tokens, token_weights] = outputs;
   if (selected_experts.numel() == 0) {

@@ -123,7 +123,7 @@ class ChoiceShare {
       choices_.visit_ids(
           0, count_, [&](uint32_t, uint32_t group) { counts[group] = counts[group] + 1; }, [&] { invalid = true; });
       if (invalid) {
-        record_invalid(first, invalid_id);
+        record_invalid(choices_, first, count_, invalid_id);
       }
       first += count_;
       if (first < end_) {
@@ -155,13 +155,6 @@ class ChoiceShare {
   void read_slice(uint32_t first) {
     count_ = min(args_.plan.slice, end_ - first);
     choices_.start_reading(first, count_);
-  }
-
-  [[gnu::noinline, gnu::cold]] void record_invalid(uint32_t first, InvalidId& invalid_id) const {
-    for (uint32_t i = 0; i < count_; ++i) {
-      choices_.visit_id(
-          i, [](uint32_t) {}, [&](uint32_t low, uint32_t high) { invalid_id.record(first + i, low, high); });
-    }
   }
 
   // Leaves the row of each choice in positions. What the loop needs is in variables: the fence would have the compiler

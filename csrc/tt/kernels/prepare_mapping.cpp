@@ -14,15 +14,6 @@
 namespace moe::tt::kernels {
 namespace {
 
-// Takes the reader by value: a reference to it would keep it out of registers.
-template <typename Reader>
-[[gnu::noinline, gnu::cold]] void record_invalid(
-    Reader choices, uint32_t first, uint32_t count, InvalidId& invalid_id) {
-  for (uint32_t i = 0; i < count; ++i) {
-    choices.visit_id(i, [](uint32_t) {}, [&](uint32_t low, uint32_t high) { invalid_id.record(first + i, low, high); });
-  }
-}
-
 // A function of its own, so that the kernel's variables stay in registers across it.
 [[gnu::noinline]] void write_page(DramRange memory, uint32_t page, uint32_t source) {
   memory.write({page, 0}, memory.page_size(), source);

@@ -24,6 +24,10 @@ uint32_t num_pages(const runtime::BufferSpan& span, uint64_t bytes) {
   return static_cast<uint32_t>(div_up(bytes, span.buffer->page_size()));
 }
 
+uint32_t count_of(uint64_t items, uint64_t each) {
+  return static_cast<uint32_t>(div_up(items, each));
+}
+
 uint32_t whole_rows(const runtime::DeviceProperties& properties, uint32_t cores) {
   const uint32_t columns = properties.grid_x;
   return cores <= columns ? cores : static_cast<uint32_t>(round_up(cores, columns));

@@ -21,6 +21,9 @@ uint32_t num_pages(const runtime::BufferSpan& span, uint64_t bytes);
 // are few different programs, and each runs on a rectangle.
 uint32_t whole_rows(const runtime::DeviceProperties& properties, uint32_t cores);
 
+// div_up of numbers whose quotient has 32 bits.
+uint32_t count_of(uint64_t items, uint64_t each);
+
 // A kernel's arguments as the words that it reads.
 template <typename Args>
 std::span<const uint32_t> words(const Args& args) {

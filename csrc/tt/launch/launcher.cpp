@@ -34,4 +34,24 @@ Launcher::Launcher(runtime::Device& device, runtime::BufferSpan records)
       l1_bytes(l1_bytes_of(device.properties())),
       noc_coordinates(noc_coordinates_of(device)) {}
 
+std::array<uint32_t, kernels::kProcessors + 1> L1Shares::circular_buffers() const {
+  std::array<uint32_t, kernels::kProcessors + 1> bytes;
+  bytes.fill(worker_bytes + kernels::kAlignment);
+  bytes[kernels::kSharedBuffer] = shared_bytes + kernels::kAlignment;
+  return bytes;
+}
+
+L1Shares Launcher::l1_shares() const {
+  const uint32_t half = l1_bytes / 2;
+  return {
+      .worker_bytes = static_cast<uint32_t>(round_down(half / kernels::kProcessors, kernels::kAlignment)),
+      .shared_bytes = static_cast<uint32_t>(round_down(half, kernels::kAlignment))};
+}
+
+std::vector<uint32_t> Launcher::with_coordinates(std::span<const uint32_t> args, uint32_t num_cores) const {
+  std::vector<uint32_t> words(args.begin(), args.end());
+  words.insert(words.end(), noc_coordinates.begin(), noc_coordinates.begin() + num_cores);
+  return words;
+}
+
 }  // namespace moe::tt::launch

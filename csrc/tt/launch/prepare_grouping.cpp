@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <vector>
 
+#include "tt/kernels/prepare_grouping.h"
 #include "tt/launch/arguments.h"
 #include "tt/support/math.h"
 #include "tt/support/str.h"
@@ -15,7 +14,6 @@ namespace {
 using kernels::GroupingPlan;
 using kernels::GroupingScratch;
 using kernels::GroupingShared;
-using kernels::kAlignment;
 using kernels::kProcessors;
 
 // A core's rows are written to pages of their own, whatever their elements' size.
@@ -24,9 +22,19 @@ constexpr uint32_t kMinRowShareLog2 = 5;
 // Choices that a worker holds at a time, at most: enough to hide the latency of a read.
 constexpr uint32_t kMaxSlice = 4096;
 
-uint32_t count_of(uint64_t items, uint64_t each) {
-  return static_cast<uint32_t>(div_up(items, each));
-}
+struct GroupingProblem {
+  uint32_t num_choices;  // T * K
+  uint32_t num_groups;
+  uint32_t num_rows;
+  uint32_t id_size;
+  uint32_t weight_size;
+};
+
+struct GroupingLimits {
+  uint32_t num_cores;
+  uint32_t core_columns;
+  L1Shares l1;
+};
 
 // The launch's plan for so many cores and workers with choices. Its slice is 0 if their L1 is too small.
 GroupingPlan plan_with(
@@ -43,15 +51,15 @@ GroupingPlan plan_with(
     ++plan.row_share_log2;
   }
   // The counts, and as many rows. Below, their bytes are computed with 32 bits.
-  if (uint64_t{plan.num_choice_workers} * problem.num_groups * 2 * sizeof(uint32_t) > limits.shared_bytes) {
+  if (uint64_t{plan.num_choice_workers} * problem.num_groups * 2 * sizeof(uint32_t) > limits.l1.shared_bytes) {
     return plan;
   }
   const uint32_t slice = std::min(plan.choice_share, kMaxSlice);
   const auto fits = [&] {
     const auto scratch =
         GroupingScratch::of(slice, plan.group_share, 1u << plan.row_share_log2, problem.id_size, problem.weight_size);
-    return GroupingShared::of(plan, problem.num_groups).end <= limits.shared_bytes &&
-           scratch.end <= limits.worker_bytes;
+    return GroupingShared::of(plan, problem.num_groups).end <= limits.l1.shared_bytes &&
+           scratch.end <= limits.l1.worker_bytes;
   };
   // Where the rows do not fit into L1, several launches write them.
   while (plan.row_share_log2 > kMinRowShareLog2 && !fits()) {
@@ -83,25 +91,7 @@ float estimate_clocks(const GroupingProblem& problem, const GroupingPlan& plan) 
                      cost.total * group_workers + cost.row * rows + cost.worker * workers);
 }
 
-GroupingLimits limits_of(const Launcher& launcher) {
-  const runtime::DeviceProperties& properties = launcher.device.properties();
-  return {
-      .num_cores = properties.num_cores(),
-      .core_columns = properties.grid_x,
-      .worker_bytes = static_cast<uint32_t>(round_down(launcher.l1_bytes / 2 / kProcessors, kAlignment)),
-      .shared_bytes = static_cast<uint32_t>(round_down(launcher.l1_bytes / 2, kAlignment))};
-}
-
-}  // namespace
-
-uint32_t max_groups(const Launcher& launcher) {
-  const GroupingLimits limits = limits_of(launcher);
-  // The counts and as many rows in the shared half of L1, and the sizes and offsets of half of the groups in a
-  // worker's; half of either is for the choices and the rows.
-  constexpr uint32_t kGroupBytes = 2 * kProcessors * sizeof(uint32_t);
-  return std::min(limits.shared_bytes, 2 * limits.worker_bytes) / 2 / kGroupBytes;
-}
-
+// The plan that should take the fewest clocks. Throws DeviceError if L1 is too small.
 GroupingPlan plan_grouping(const GroupingProblem& problem, const GroupingLimits& limits) {
   GroupingPlan best{};
   float best_clocks = 0;
@@ -121,19 +111,31 @@ GroupingPlan plan_grouping(const GroupingProblem& problem, const GroupingLimits&
         str("expected L1 for the counts of ",
             problem.num_groups,
             " groups, got ",
-            limits.worker_bytes,
+            limits.l1.worker_bytes,
             " bytes a worker and ",
-            limits.shared_bytes,
+            limits.l1.shared_bytes,
             " bytes that a core's workers share"));
   }
   return best;
+}
+
+}  // namespace
+
+uint32_t max_groups(const Launcher& launcher) {
+  const L1Shares l1 = launcher.l1_shares();
+  // The counts and as many rows in the shared half of L1, and the sizes and offsets of half of the groups in a
+  // worker's; half of either is for the choices and the rows.
+  constexpr uint32_t kGroupBytes = 2 * kProcessors * sizeof(uint32_t);
+  return std::min(l1.shared_bytes, 2 * l1.worker_bytes) / 2 / kGroupBytes;
 }
 
 void prepare_grouping(
     Launcher& launcher, const RouterChoices& choices, uint32_t alignment, const GroupingOutputs& outputs) {
   const uint32_t num_choices = choices.num_tokens * choices.top_k;
   const auto layout = GroupingLayout<uint64_t>::of(num_choices, choices.num_experts, alignment);
-  const GroupingLimits limits = limits_of(launcher);
+  const runtime::DeviceProperties& properties = launcher.device.properties();
+  const GroupingLimits limits{
+      .num_cores = properties.num_cores(), .core_columns = properties.grid_x, .l1 = launcher.l1_shares()};
   const GroupingPlan plan = plan_grouping(
       {.num_choices = num_choices,
        .num_groups = choices.num_experts,
@@ -141,8 +143,7 @@ void prepare_grouping(
        .id_size = choices.id_size,
        .weight_size = choices.weight_size},
       limits);
-  const std::array circular_buffers{
-      limits.worker_bytes + kAlignment, limits.worker_bytes + kAlignment, limits.shared_bytes + kAlignment};
+  const auto circular_buffers = limits.l1.circular_buffers();
   const uint32_t core_rows = 1u << plan.row_share_log2;
   const uint64_t launch_rows = uint64_t{plan.num_cores} * core_rows;
   const std::lock_guard lock(launcher.invalid_ids.mutex());
@@ -163,13 +164,10 @@ void prepare_grouping(
         .plan = plan,
         .shared = GroupingShared::of(plan, choices.num_experts),
         .scratch = GroupingScratch::of(plan.slice, plan.group_share, core_rows, choices.id_size, choices.weight_size)};
-    std::vector<uint32_t> common_args(words(args).begin(), words(args).end());
-    common_args.insert(
-        common_args.end(), launcher.noc_coordinates.begin(), launcher.noc_coordinates.begin() + plan.num_cores);
     launcher.device.launch(
         launcher.programs.get(
             "prepare_grouping", choices, plan.num_cores, kernels::kNumGroupingSemaphores, circular_buffers),
-        common_args,
+        launcher.with_coordinates(words(args), plan.num_cores),
         std::array{
             choices.ids.buffer,
             choices.weights.buffer,

@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <vector>
 
 #include "tt/launch/arguments.h"
 #include "tt/support/math.h"
@@ -18,11 +17,6 @@ using kernels::kProcessors;
 using kernels::RoutingPlan;
 using kernels::RoutingScratch;
 
-// div_up of numbers whose quotient has 32 bits.
-uint32_t count_of(uint64_t items, uint64_t each) {
-  return static_cast<uint32_t>(div_up(items, each));
-}
-
 // A launch's plan for teams of so many cores. Its slice is 0 if their L1 is too small.
 RoutingPlan plan_with(const RoutingProblem& problem, const RoutingLimits& limits, uint32_t team_cores) {
   const uint32_t members = team_cores * kProcessors;
@@ -31,9 +25,9 @@ RoutingPlan plan_with(const RoutingProblem& problem, const RoutingLimits& limits
   const uint32_t own = RoutingScratch::of(team_rows, 0, problem.id_size, problem.weight_size).end + 3 * kAlignment;
   const uint32_t own_each = problem.id_size + problem.weight_size + sizeof(uint32_t);
   const uint32_t shared = kernels::sorted_slice_size(team_rows, 0) + kAlignment;
-  const uint32_t shared_limit = limits.shared_bytes / kernels::kRoundBuffers / members;
+  const uint32_t shared_limit = limits.l1.shared_bytes / kernels::kRoundBuffers / members;
   const uint32_t most = std::min(
-      own < limits.worker_bytes ? (limits.worker_bytes - own) / own_each : 0,
+      own < limits.l1.worker_bytes ? (limits.l1.worker_bytes - own) / own_each : 0,
       shared < shared_limit ? (shared_limit - shared) / kernels::kRecordSize : 0);
   const uint32_t slice = std::min(count_of(problem.num_choices, members), most);
   return {
@@ -75,14 +69,6 @@ float estimate_clocks(const RoutingProblem& problem, const RoutingPlan& plan) {
   return looking + sorting + sending + adding + writing;
 }
 
-// A core's L1: one half of it is shared by the core's workers, the other half is theirs alone.
-RoutingLimits limits_of(const Launcher& launcher) {
-  return {
-      .num_cores = launcher.device.properties().num_cores(),
-      .worker_bytes = static_cast<uint32_t>(round_down(launcher.l1_bytes / 2 / kProcessors, kAlignment)),
-      .shared_bytes = static_cast<uint32_t>(round_down(launcher.l1_bytes / 2, kAlignment))};
-}
-
 // The rows of one launch, at most. A kernel counts the bytes of a run of padding, which may be all of a core's rows, in
 // 32 bits.
 uint32_t max_launch_rows(const RoutingLayout<uint64_t>& layout, const RoutingLimits& limits) {
@@ -111,9 +97,9 @@ RoutingPlan plan_routing(const RoutingProblem& problem, const RoutingLimits& lim
   if (best.slice == 0) {
     throw runtime::DeviceError(
         str("expected L1 for a choice or more, got ",
-            limits.worker_bytes,
+            limits.l1.worker_bytes,
             " bytes a worker and ",
-            limits.shared_bytes,
+            limits.l1.shared_bytes,
             " bytes that a core's workers share"));
   }
   return best;
@@ -126,9 +112,8 @@ void prepare_routing(
     const runtime::BufferSpan& tokens,
     const runtime::BufferSpan& weights) {
   const auto layout = RoutingLayout<uint64_t>::of(choices.num_tokens, choices.top_k, choices.num_experts);
-  const RoutingLimits limits = limits_of(launcher);
-  const std::array circular_buffers{
-      limits.worker_bytes + kAlignment, limits.worker_bytes + kAlignment, limits.shared_bytes + kAlignment};
+  const RoutingLimits limits{.num_cores = launcher.device.properties().num_cores(), .l1 = launcher.l1_shares()};
+  const auto circular_buffers = limits.l1.circular_buffers();
   const uint32_t launch_rows = max_launch_rows(layout, limits);
   const std::lock_guard lock(launcher.invalid_ids.mutex());
   const kernels::InvalidIdArgs invalid_ids = launcher.invalid_ids.begin_call(kPrepareRouting, choices);
@@ -157,12 +142,9 @@ void prepare_routing(
         .slice_stride = kernels::sorted_slice_size(plan.team_rows, plan.slice),
         .scratch = RoutingScratch::of(plan.team_rows, plan.slice, choices.id_size, choices.weight_size)};
     const uint32_t num_cores = whole_rows(launcher.device.properties(), plan.num_teams * plan.team_cores);
-    std::vector<uint32_t> common_args(words(args).begin(), words(args).end());
-    common_args.insert(
-        common_args.end(), launcher.noc_coordinates.begin(), launcher.noc_coordinates.begin() + num_cores);
     launcher.device.launch(
         launcher.programs.get("prepare_routing", choices, num_cores, kernels::kNumRoutingSemaphores, circular_buffers),
-        common_args,
+        launcher.with_coordinates(words(args), num_cores),
         std::array{
             choices.ids.buffer,
             choices.weights.buffer,

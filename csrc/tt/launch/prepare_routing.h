@@ -30,8 +30,7 @@ inline constexpr uint32_t kMaxCoreRows = 4096;
 
 struct RoutingLimits {
   uint32_t num_cores;
-  uint32_t worker_bytes;  // L1 of a worker
-  uint32_t shared_bytes;  // L1 that a core's workers share
+  L1Shares l1;
 };
 
 // The plan that should take the fewest clocks. There are choices and rows. Throws DeviceError if L1 is too small.

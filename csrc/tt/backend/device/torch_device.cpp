@@ -42,11 +42,8 @@ runtime::Device& TorchDevice::runtime_device() {
 }
 
 Launches& TorchDevice::launches(const std::function<std::unique_ptr<Launches>(TorchDevice&)>& make) {
-  std::call_once(launches_made_, [&] {
-    owned_launches_ = make(*this);
-    launches_ = owned_launches_.get();
-  });
-  return *owned_launches_;
+  std::call_once(launches_made_, [&] { launches_ = make(*this).release(); });
+  return *launches_;
 }
 
 void TorchDevice::synchronize() {

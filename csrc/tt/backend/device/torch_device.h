@@ -72,8 +72,7 @@ class TorchDevice {
   std::mutex write_mutex_;
 
   std::once_flag launches_made_;
-  std::unique_ptr<Launches> owned_launches_;
-  std::atomic<Launches*> launches_ = nullptr;
+  std::atomic<Launches*> launches_ = nullptr;  // never destroyed, as the device
 
   std::mutex check_mutex_;  // guards what is below
   uint64_t checked_launches_ = 0;

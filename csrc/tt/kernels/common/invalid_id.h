@@ -47,4 +47,14 @@ class InvalidId {
   uint32_t id_high_ = 0;
 };
 
+// Records the invalid ids among the first `count` choices of a reader, which are [first, first + count). For when there
+// are some. Takes the reader by value: a reference to it would keep it out of registers.
+template <typename Reader>
+[[gnu::noinline, gnu::cold]] void record_invalid(
+    Reader choices, uint32_t first, uint32_t count, InvalidId& invalid_id) {
+  for (uint32_t i = 0; i < count; ++i) {
+    choices.visit_id(i, [](uint32_t) {}, [&](uint32_t low, uint32_t high) { invalid_id.record(first + i, low, high); });
+  }
+}
+
 }  // namespace moe::tt::kernels
