@@ -13,7 +13,7 @@ def names_in_stub(nodes) -> dict:
     for node in nodes:
         if isinstance(node, ast.ClassDef):
             names[node.name] = names_in_stub(node.body)
-        elif isinstance(node, ast.FunctionDef):
+        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             names[node.name] = None
         elif isinstance(node, ast.AnnAssign):
             names[node.target.id] = None

@@ -11,7 +11,77 @@ def check_same_device(
     op: str, first: str, first_device: torch.device, other: str, other_device: torch.device
 ) -> None: ...
 
-# A submodule, which one stub file can only write as a class.
+# Submodules, which one stub file can only write as classes.
+class launch:
+    RECORD_SIZE: int
+    RECORDS_A_CORE: int
+
+    @staticmethod
+    def kernels_folder() -> str: ...
+
+    class Target:
+        def __init__(self, columns: int, l1_bytes: int, noc_coordinates: list[tuple[int, int]]) -> None: ...
+
+    class InvalidIdLog:
+        def __init__(self) -> None: ...
+        def message(self, records: bytes) -> str | None: ...
+
+    class ChoicesShape:
+        def __init__(
+            self, num_tokens: int, top_k: int, num_experts: int, id_size: int, ids_signed: bool, weight_size: int
+        ) -> None: ...
+
+    class Kernel:
+        @property
+        def name(self) -> str: ...
+        @property
+        def processor(self) -> int: ...
+        @property
+        def compile_args(self) -> list[int]: ...
+        @property
+        def runtime_args(self) -> list[list[int]]: ...
+
+    class Program:
+        @property
+        def num_cores(self) -> int: ...
+        @property
+        def circular_buffers(self) -> list[int]: ...
+        @property
+        def semaphores(self) -> list[int]: ...
+        @property
+        def kernels(self) -> list[launch.Kernel]: ...
+
+    class Launch:
+        @property
+        def key(self) -> tuple[str, int, int, int, tuple[int, ...]]: ...
+        @property
+        def common_args(self) -> list[int]: ...
+        def describe(self, accessor_args: list[int]) -> launch.Program: ...
+
+    # A tensor with a page for each row is its address, and the bytes from one page to the next in its bank.
+    @staticmethod
+    def prepare_mapping(
+        target: Target,
+        log: InvalidIdLog,
+        shape: ChoicesShape,
+        ids: tuple[int, int],
+        weights: tuple[int, int],
+        records: tuple[int, int],
+        mapping: tuple[int, int],
+    ) -> list[Launch]: ...
+    @staticmethod
+    def prepare_routing(
+        target: Target,
+        log: InvalidIdLog,
+        shape: ChoicesShape,
+        ids: tuple[int, int],
+        weights: tuple[int, int],
+        records: tuple[int, int],
+        counts: tuple[int, int],
+        tokens: tuple[int, int],
+        token_weights: tuple[int, int],
+    ) -> list[Launch]: ...
+
 class tt:
     class DeviceProperties:
         @property

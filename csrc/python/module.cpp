@@ -2,6 +2,7 @@
 
 #include "contract/prepare_routing.h"
 #include "ops/arguments.h"
+#include "python/launch.h"
 #include "python/tt.h"
 
 // Importing the module loads the library and so registers the operators. What Python needs besides them is the
@@ -10,5 +11,6 @@ PYBIND11_MODULE(_C, m) {
   m.attr("EXPERT_ALIGNMENT") = moe::kExpertAlignment;
   m.attr("PADDING_TOKEN") = moe::kPaddingToken;
   m.def("check_same_device", &moe::check_same_device);
+  moe::python::bind_launch(m);
   moe::python::bind_tt(m);
 }

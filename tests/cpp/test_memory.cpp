@@ -98,7 +98,7 @@ TEST(buffers_have_addresses_of_their_own) {
   CHECK_THROWS(
       DeviceError,
       device->allocate(64, 48),
-      "a DRAM buffer's page size must be a power of two and a multiple of the DRAM alignment of 32 bytes, got 48");
+      "a DRAM buffer's page size must be a multiple of the DRAM alignment of 32 bytes, got 48");
 }
 
 TEST(out_of_memory_gives_the_amounts) {

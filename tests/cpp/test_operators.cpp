@@ -17,6 +17,7 @@
 #include "tt/launch/prepare_grouping.h"
 #include "tt/launch/prepare_mapping.h"
 #include "tt/launch/prepare_routing.h"
+#include "tt/support/math.h"
 
 using namespace moe;
 using namespace moe::tt;
@@ -35,6 +36,7 @@ struct Case {
   uint32_t weight_size = 2;
   uint32_t page_size = 256;
   uint32_t offset = 0;  // bytes of the buffers before the ids and the weights
+  PageKind pages = kFlatPages;
 };
 
 const Case kCases[] = {
@@ -85,6 +87,19 @@ struct ExpectedGrouping {
   std::vector<uint32_t> positions;
 };
 
+// The same with a page for each row.
+const Case kRowCases[] = {
+    {.num_tokens = 1, .top_k = 1, .num_experts = 1, .pages = kRowPages},
+    {.num_tokens = 32, .top_k = 4, .num_experts = 16, .pages = kRowPages},
+    {.num_tokens = 33, .top_k = 3, .num_experts = 17, .id_size = 8, .weight_size = 4, .pages = kRowPages},
+    {.num_tokens = 100, .top_k = 7, .num_experts = 37, .id_size = 2, .weight_size = 2, .pages = kRowPages},
+    {.num_tokens = 257, .top_k = 8, .num_experts = 128, .id_size = 4, .weight_size = 4, .pages = kRowPages},
+    {.num_tokens = 64, .top_k = 16, .num_experts = 896, .pages = kRowPages},
+    {.num_tokens = 2, .top_k = 600, .num_experts = 3000, .weight_size = 4, .pages = kRowPages},  // rows of many packets
+    {.num_tokens = 3, .top_k = 1, .num_experts = 150000, .pages = kRowPages},  // a row fills more than a batch
+    {.num_tokens = 20000, .top_k = 3, .num_experts = 20, .pages = kRowPages},  // more choices than fit into a stage
+};
+
 // Choices and what comes of them, in the words of the reference. One in eight routes nowhere.
 struct Expected {
   explicit Expected(const Case& c)
@@ -130,79 +145,135 @@ std::vector<std::byte> pack(const std::vector<Number>& numbers, uint32_t bytes, 
   return packed;
 }
 
-BufferSpan upload(Device& device, const std::vector<std::byte>& bytes, const Case& c) {
-  auto buffer = device.allocate(bytes.size(), c.page_size);
-  device.write(buffer, 0, bytes);
-  return {buffer, c.offset};
+// A tensor of rows of so many elements. Where pages are rows, each has its padding in what `read` and `write` see.
+struct Matrix {
+  uint32_t width;
+  uint32_t element_size;
+  const Case& c;
+
+  uint32_t row_size() const {
+    return width * element_size;
+  }
+  uint32_t page_size(const Device& device) const {
+    return c.pages == kFlatPages
+               ? c.page_size
+               : static_cast<uint32_t>(moe::tt::round_up(row_size(), device.properties().dram_alignment));
+  }
+  std::shared_ptr<Buffer> allocate(Device& device, size_t bytes) const {
+    if (c.pages == kFlatPages) {
+      return device.allocate(bytes, page_size(device));
+    }
+    return device.allocate(bytes / row_size() * page_size(device), page_size(device));
+  }
+  launch::Tensor tensor(const std::shared_ptr<Buffer>& buffer, uint64_t offset = 0) const {
+    return c.pages == kFlatPages ? flat_tensor({buffer, offset}) : row_tensor(buffer, row_size());
+  }
+};
+
+launch::Tensor upload(Device& device, const std::vector<std::byte>& bytes, const Matrix& matrix) {
+  const auto buffer = matrix.allocate(device, bytes.size());
+  if (matrix.c.pages == kFlatPages) {
+    device.write(buffer, 0, bytes);
+  } else {
+    std::vector<std::byte> padded(buffer->size(), std::byte{0x5A});
+    for (size_t row = 0; row * matrix.row_size() < bytes.size(); ++row) {
+      std::memcpy(&padded[row * buffer->page_size()], &bytes[row * matrix.row_size()], matrix.row_size());
+    }
+    device.write(buffer, 0, padded);
+  }
+  return matrix.tensor(buffer, matrix.c.offset);
 }
 
-// A new buffer for so many elements, which holds something else before the kernels write it.
-BufferSpan output(Device& device, size_t count, uint32_t bytes, const Case& c) {
-  auto buffer = device.allocate(count * bytes, c.page_size);
+// New memory for so many elements, which holds something else before the kernels write it.
+launch::Tensor output(Device& device, size_t count, const Matrix& matrix) {
+  const auto buffer = matrix.allocate(device, count * matrix.element_size);
   device.write(buffer, 0, std::vector<std::byte>(buffer->size(), std::byte{0x5A}));
-  return {buffer};
+  return matrix.tensor(buffer);
 }
 
-bool holds(Device& device, const BufferSpan& span, const std::vector<uint32_t>& numbers, uint32_t bytes) {
-  std::vector<std::byte> read(numbers.size() * bytes);
-  device.read(span.buffer, 0, read);
-  return read == pack(numbers, bytes);
+// Whether it holds the numbers, and its padding what it held before.
+bool holds(Device& device, const launch::Tensor& tensor, const std::vector<uint32_t>& numbers, const Matrix& matrix) {
+  std::vector<std::byte> expected = pack(numbers, matrix.element_size);
+  std::vector<std::byte> read(matrix.c.pages == kFlatPages ? expected.size() : tensor.buffer->size());
+  device.read(tensor.buffer, 0, read);
+  if (matrix.c.pages == kRowPages) {
+    std::vector<std::byte> padded(read.size(), std::byte{0x5A});
+    for (size_t row = 0; row * matrix.row_size() < expected.size(); ++row) {
+      std::memcpy(&padded[row * tensor.buffer->page_size()], &expected[row * matrix.row_size()], matrix.row_size());
+    }
+    expected = padded;
+  }
+  return read == expected;
 }
 
 RouterChoices upload_choices(Device& device, const Case& c, const Expected& expected) {
   return {
-      .ids = upload(device, pack(expected.ids, c.id_size, c.offset), c),
+      .ids = upload(device, pack(expected.ids, c.id_size, c.offset), {c.top_k, c.id_size, c}),
       .id_size = c.id_size,
       .ids_signed = true,
-      .weights = upload(device, pack(expected.weights, c.weight_size, c.offset), c),
+      .weights = upload(device, pack(expected.weights, c.weight_size, c.offset), {c.top_k, c.weight_size, c}),
       .weight_size = c.weight_size,
       .num_tokens = c.num_tokens,
       .top_k = c.top_k,
       .num_experts = c.num_experts};
 }
 
-void group(
-    Device& device,
-    Launcher& launcher,
-    const Case& c,
-    const RouterChoices& choices,
-    const ExpectedGrouping& expected,
-    uint32_t alignment) {
+void group(Device& device, Launcher& launcher, const Case& c, uint32_t alignment) {
+  const Expected choices(c);
+  const ExpectedGrouping expected(c, choices.ids, choices.weights, alignment);
+  const auto list = [&](const std::vector<uint32_t>& numbers, uint32_t element_size) {
+    return Matrix{static_cast<uint32_t>(numbers.size()), element_size, c};
+  };
+  const Matrix positions{c.top_k, 4, c};
   const GroupingOutputs outputs{
-      .sizes = output(device, expected.sizes.size(), 4, c),
-      .offsets = output(device, expected.offsets.size(), 4, c),
-      .tokens = output(device, expected.tokens.size(), 4, c),
-      .weights = output(device, expected.weights.size(), c.weight_size, c),
-      .positions = output(device, expected.positions.size(), 4, c)};
-  prepare_grouping(launcher, choices, alignment, outputs);
-  CHECK(holds(device, outputs.sizes, expected.sizes, 4));
-  CHECK(holds(device, outputs.offsets, expected.offsets, 4));
-  CHECK(holds(device, outputs.tokens, expected.tokens, 4));
-  CHECK(holds(device, outputs.weights, expected.weights, c.weight_size));
-  CHECK(holds(device, outputs.positions, expected.positions, 4));
+      .sizes = output(device, expected.sizes.size(), list(expected.sizes, 4)),
+      .offsets = output(device, expected.offsets.size(), list(expected.offsets, 4)),
+      .tokens = output(device, expected.tokens.size(), list(expected.tokens, 4)),
+      .weights = output(device, expected.weights.size(), list(expected.weights, c.weight_size)),
+      .positions = output(device, expected.positions.size(), positions)};
+  prepare_grouping(launcher, upload_choices(device, c, choices), alignment, outputs);
+  CHECK(holds(device, outputs.sizes, expected.sizes, list(expected.sizes, 4)));
+  CHECK(holds(device, outputs.offsets, expected.offsets, list(expected.offsets, 4)));
+  CHECK(holds(device, outputs.tokens, expected.tokens, list(expected.tokens, 4)));
+  CHECK(holds(device, outputs.weights, expected.weights, list(expected.weights, c.weight_size)));
+  CHECK(holds(device, outputs.positions, expected.positions, positions));
+  CHECK(!launcher.invalid_ids.take().has_value());
+}
+
+void map(Device& device, Launcher& launcher, const Case& c) {
+  const Expected expected(c);
+  const Matrix matrix{c.num_experts, c.weight_size, c};
+  const launch::Tensor mapping = output(device, expected.mapping.size(), matrix);
+  prepare_mapping(launcher, upload_choices(device, c, expected), mapping);
+  CHECK(holds(device, mapping, expected.mapping, matrix));
+  CHECK(!launcher.invalid_ids.take().has_value());
+}
+
+void list(Device& device, Launcher& launcher, const Case& c) {
+  const Expected expected(c);
+  const RouterChoices choices = upload_choices(device, c, expected);
+  const auto width = static_cast<uint32_t>(expected.ids.size());
+  const Matrix counts_row{static_cast<uint32_t>(expected.rows), 4, c};
+  const Matrix tokens_list{width, 4, c};
+  const Matrix weights_list{width, c.weight_size, c};
+  const launch::Tensor counts = output(device, expected.rows, counts_row);
+  const launch::Tensor tokens = output(device, expected.tokens.size(), tokens_list);
+  const launch::Tensor weights = output(device, expected.tokens.size(), weights_list);
+  prepare_routing(launcher, choices, counts, tokens, weights);
+  CHECK(holds(device, counts, expected.counts, counts_row));
+  CHECK(holds(device, tokens, expected.tokens, tokens_list));
+  CHECK(holds(device, weights, expected.token_weights, weights_list));
+  CHECK(!launcher.invalid_ids.take().has_value());
 }
 
 void route(Device& device, Launcher& launcher, const Case& c) {
-  const Expected expected(c);
-  const RouterChoices choices = upload_choices(device, c, expected);
-
-  const BufferSpan mapping = output(device, expected.mapping.size(), c.weight_size, c);
-  prepare_mapping(launcher, choices, mapping);
-  CHECK(holds(device, mapping, expected.mapping, c.weight_size));
-
-  const BufferSpan counts = output(device, expected.rows, 4, c);
-  const BufferSpan tokens = output(device, expected.tokens.size(), 4, c);
-  const BufferSpan weights = output(device, expected.tokens.size(), c.weight_size, c);
-  prepare_routing(launcher, choices, counts, tokens, weights);
-  CHECK(holds(device, counts, expected.counts, 4));
-  CHECK(holds(device, tokens, expected.tokens, 4));
-  CHECK(holds(device, weights, expected.token_weights, c.weight_size));
-  if (c.num_experts < 10000) {
+  map(device, launcher, c);
+  list(device, launcher, c);
+  if (c.num_experts <= max_groups(launcher.target)) {
     for (const uint32_t alignment : kAlignments) {
-      group(device, launcher, c, choices, ExpectedGrouping(c, expected.ids, expected.weights, alignment), alignment);
+      group(device, launcher, c, alignment);
     }
   }
-  CHECK(!launcher.invalid_ids.take().has_value());
 }
 
 Launcher make_launcher(Device& device) {
@@ -214,6 +285,15 @@ void route_all(std::unique_ptr<Device> device) {
   for (const Case& c : kCases) {
     route(*device, launcher, c);
   }
+}
+
+void route_rows(std::unique_ptr<Device> device) {
+  Launcher launcher = make_launcher(*device);
+  for (const Case& c : kRowCases) {
+    route(*device, launcher, c);
+  }
+  // More rows of the lists than one launch takes.
+  list(*device, launcher, {.num_tokens = 3, .top_k = 1, .num_experts = 600000, .pages = kRowPages});
 }
 
 }  // namespace
@@ -231,14 +311,23 @@ TEST(a_grouping_on_one_core) {
   Environment grid("TORCH_TT_GRID", "1x1");
   auto device = open_wormhole();
   Launcher launcher = make_launcher(*device);
-  const uint32_t most = max_groups(launcher);
+  const uint32_t most = max_groups(launcher.target);
   CHECK(most > 10000);
-  for (const Case& c : {Case{50000, 2, 20}, Case{300, 2, most, 8, 4}}) {
-    const Expected expected(c);
-    const RouterChoices choices = upload_choices(*device, c, expected);
-    group(*device, launcher, c, choices, ExpectedGrouping(c, expected.ids, expected.weights, 3), 3);
-    CHECK(!launcher.invalid_ids.take().has_value());
+  for (const PageKind pages : {kFlatPages, kRowPages}) {
+    for (const Case& c : {Case{50000, 2, 20}, Case{300, 2, most, 8, 4}, Case{5000, 3, 20}}) {
+      Case paged = c;
+      paged.pages = pages;
+      group(*device, launcher, paged, 3);
+    }
   }
+}
+
+TEST(operators_on_rows_on_wormhole) {
+  route_rows(open_wormhole());
+}
+
+TEST(operators_on_rows_on_blackhole) {
+  route_rows(open_blackhole());
 }
 
 TEST(a_page_is_a_packet) {
@@ -246,26 +335,30 @@ TEST(a_page_is_a_packet) {
   Launcher launcher = make_launcher(*device);
   const Case c{.num_tokens = 32, .top_k = 4, .num_experts = 16, .page_size = 8192};
   CHECK_THROWS(
-      DeviceError, route(*device, launcher, c), "expected a buffer with pages of at most 4096 bytes, got 8192");
+      DeviceError,
+      route(*device, launcher, c),
+      "expected a buffer with pages of a power of two of at most 4096 bytes, got 8192");
 }
 
-TEST(the_first_id_out_of_range_is_reported_once) {
+void check_invalid_ids(const Case& c) {
   const auto device = open_wormhole();
   Launcher launcher = make_launcher(*device);
-  const Case c{500, 4, 16, 8};
-  const auto map = [&](std::initializer_list<std::pair<size_t, int64_t>> changes) {
+  const auto map_with = [&](std::initializer_list<std::pair<size_t, int64_t>> changes) {
     Expected choices(c);
     for (const auto& [position, id] : changes) {
       choices.ids[position] = id;
     }
-    prepare_mapping(launcher, upload_choices(*device, c, choices), output(*device, c.num_tokens * c.num_experts, 2, c));
+    prepare_mapping(
+        launcher,
+        upload_choices(*device, c, choices),
+        output(*device, c.num_tokens * c.num_experts, {c.num_experts, 2, c}));
   };
-  map({});
+  map_with({});
   CHECK(!launcher.invalid_ids.take().has_value());
 
-  map({});
-  map({{1999, 16}, {300, -7}, {301, 99}});
-  map({{2, int64_t{1} << 40}});
+  map_with({});
+  map_with({{1999, 16}, {300, -7}, {301, 99}});
+  map_with({{2, int64_t{1} << 40}});
   const auto invalid = launcher.invalid_ids.take();
   CHECK(invalid.has_value());
   CHECK_EQ(invalid->position, 300);
@@ -276,11 +369,28 @@ TEST(the_first_id_out_of_range_is_reported_once) {
   CHECK(invalid->more_calls);
   CHECK(!launcher.invalid_ids.take().has_value());
 
-  map({{2, int64_t{1} << 40}});
+  map_with({{2, int64_t{1} << 40}});
   const auto next = launcher.invalid_ids.take();
   CHECK(next.has_value());
   CHECK_EQ(next->id, int64_t{1} << 40);
   CHECK(!next->more_calls);
+}
+
+TEST(a_row_of_the_map_fits_into_l1) {
+  const auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  CHECK_THROWS(
+      DeviceError,
+      map(*device, launcher, {.num_tokens = 3, .top_k = 1, .num_experts = 600000, .pages = kRowPages}),
+      "expected rows of the map of at most 664320 bytes, for a core builds them in its L1, got 1200000");
+}
+
+TEST(the_first_id_out_of_range_is_reported_once) {
+  check_invalid_ids({500, 4, 16, 8});
+}
+
+TEST(the_first_id_out_of_range_is_found_in_rows) {
+  check_invalid_ids({.num_tokens = 500, .top_k = 4, .num_experts = 16, .id_size = 8, .pages = kRowPages});
 }
 
 TEST(programs_are_built_once_for_all_shapes) {

@@ -88,7 +88,8 @@ TEST(rule_other_transfers_are_aligned) {
 TEST(rule_transfers_stay_in_a_page) {
   CHECK_EQ(
       Rule().broken_by("read_bytes", {32, 0, 64}),
-      "the source of a read: expected a transfer to stay inside a page of 64 bytes, got 64 bytes from byte 32 of page "
+      "the source of a read: expected a transfer to stay inside a page of 64 bytes, or to be of whole ones, got 64 "
+      "bytes from byte 32 of page "
       "0 "
       "of the DRAM buffer at address 32; what follows in the bank is another page");
 }

@@ -6,7 +6,6 @@
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
 
-#include "contract/invalid_id.h"
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/memory/device_span.h"
 
@@ -29,10 +28,7 @@ class OperatorLaunches final : public backend::Launches {
 
   void raise_error() override {
     if (const auto invalid = launcher_.invalid_ids.take()) {
-      TORCH_CHECK_INDEX(
-          false,
-          id_out_of_range_message(invalid->op, invalid->position, invalid->top_k, invalid->id, invalid->num_experts),
-          invalid->more_calls ? "; calls after it met such ids too" : "");
+      TORCH_CHECK_INDEX(false, invalid->message());
     }
   }
 
@@ -57,10 +53,10 @@ launch::Launcher& launcher_of(const at::Tensor& tensor) {
 launch::RouterChoices router_choices(
     const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
   return {
-      .ids = backend::span_of(selected_experts),
+      .ids = launch::flat_tensor(backend::span_of(selected_experts)),
       .id_size = static_cast<uint32_t>(selected_experts.element_size()),
       .ids_signed = at::isSignedType(selected_experts.scalar_type()),
-      .weights = backend::span_of(routing_weights),
+      .weights = launch::flat_tensor(backend::span_of(routing_weights)),
       .weight_size = static_cast<uint32_t>(routing_weights.element_size()),
       .num_tokens = static_cast<uint32_t>(selected_experts.size(0)),
       .top_k = static_cast<uint32_t>(selected_experts.size(1)),

@@ -11,7 +11,9 @@
 namespace moe::tt {
 namespace {
 
-using backend::span_of;
+launch::Tensor flat(const at::Tensor& tensor) {
+  return launch::flat_tensor(backend::span_of(tensor));
+}
 
 void launch_grouping(
     launch::Launcher& launcher,
@@ -23,11 +25,11 @@ void launch_grouping(
       launcher,
       choices,
       static_cast<uint32_t>(alignment),
-      {.sizes = span_of(sizes),
-       .offsets = span_of(offsets),
-       .tokens = span_of(tokens),
-       .weights = span_of(weights),
-       .positions = span_of(positions)});
+      {.sizes = flat(sizes),
+       .offsets = flat(offsets),
+       .tokens = flat(tokens),
+       .weights = flat(weights),
+       .positions = flat(positions)});
 }
 
 // Boxed, for what the kernel does not serve goes by way of the host, with the fallback's warning: local experts,
@@ -46,7 +48,7 @@ void prepare_grouping(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     return;
   }
   launch::Launcher& launcher = launcher_of(routing_weights);
-  if (num_experts > launch::max_groups(launcher)) {
+  if (num_experts > launch::max_groups(launcher.target)) {
     backend::fallback(op, stack);
     return;
   }

@@ -11,6 +11,7 @@ namespace moe::tt {
 namespace {
 
 using backend::span_of;
+using launch::flat_tensor;
 
 at::Tensor prepare_mapping(
     const at::Tensor& selected_experts,
@@ -29,7 +30,8 @@ at::Tensor prepare_mapping(
   }
   const auto ids = selected_experts.expect_contiguous();
   const auto weights = routing_weights.expect_contiguous();
-  launch::prepare_mapping(launcher_of(mapping), router_choices(*ids, *weights, num_experts), span_of(mapping));
+  launch::prepare_mapping(
+      launcher_of(mapping), router_choices(*ids, *weights, num_experts), flat_tensor(span_of(mapping)));
   return mapping;
 }
 

@@ -11,6 +11,7 @@ namespace moe::tt {
 namespace {
 
 using backend::span_of;
+using launch::flat_tensor;
 
 RoutingOutputs prepare_routing(
     const at::Tensor& selected_experts,
@@ -38,9 +39,9 @@ RoutingOutputs prepare_routing(
   launch::prepare_routing(
       launcher_of(tokens),
       router_choices(*ids, *weights, num_experts),
-      span_of(counts),
-      span_of(tokens),
-      span_of(token_weights));
+      flat_tensor(span_of(counts)),
+      flat_tensor(span_of(tokens)),
+      flat_tensor(span_of(token_weights)));
   return outputs;
 }
 

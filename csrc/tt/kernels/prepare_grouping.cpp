@@ -118,7 +118,7 @@ class ChoiceShare {
   void count(uint32_t counts_address, InvalidId& invalid_id) {
     const L1Pointer<uint32_t> counts = l1_pointer<uint32_t>(counts_address);
     for (uint32_t first = begin_; first < end_;) {
-      read_barrier();
+      finish_reading(first);
       bool invalid = false;
       choices_.visit_ids(
           0, count_, [&](uint32_t, uint32_t group) { counts[group] = counts[group] + 1; }, [&] { invalid = true; });
@@ -139,13 +139,13 @@ class ChoiceShare {
     for (uint32_t first = begin_; first < end_; first += count_) {
       if (!one_slice) {
         read_slice(first);
-        read_barrier();
+        finish_reading(first);
       }
-      const auto place = positions_.element<sizeof(uint32_t)>(first);
-      const uint32_t positions = scratch_ + args_.scratch.positions + place.misalignment();
+      const uint32_t positions =
+          scratch_ + args_.scratch.positions + positions_.template element<sizeof(uint32_t)>(first).misalignment();
       send_slice(first, next_rows, stride, records, l1_pointer<uint32_t>(positions));
       if (args_.first_row == 0) {
-        positions_.write(place, count_ * sizeof(uint32_t), positions);
+        write_positions(first, positions);
       }
       write_barrier();
     }
@@ -155,6 +155,22 @@ class ChoiceShare {
   void read_slice(uint32_t first) {
     count_ = min(args_.plan.slice, end_ - first);
     choices_.start_reading(first, count_);
+  }
+
+  void finish_reading(uint32_t first) const {
+    choices_.finish_reading(first, count_, scratch_ + args_.scratch.rows);
+  }
+
+  void write_positions(uint32_t first, uint32_t source) const {
+    if (!has_row_pages()) {
+      positions_.write(positions_.template element<sizeof(uint32_t)>(first), count_ * sizeof(uint32_t), source);
+      return;
+    }
+    const uint32_t top_k = args_.choices.top_k;
+    const uint32_t end = (first + count_) / top_k;
+    for (uint32_t row = first / top_k; row < end; ++row, source += positions_stride(top_k)) {
+      positions_.write_page(row, source);
+    }
   }
 
   // Leaves the row of each choice in positions. What the loop needs is in variables: the fence would have the compiler
@@ -175,6 +191,7 @@ class ChoiceShare {
     uint32_t slot = scratch_ + args_.scratch.slots;
     uint32_t token = first / top_k + 1;
     uint32_t left = token * top_k - first;  // choices of the token
+    const uint32_t padding = has_row_pages() ? positions_stride(top_k) / sizeof(uint32_t) - top_k : 0;
     for (uint32_t i = 0; i < count; ++i) {
       uint32_t row = static_cast<uint32_t>(kNone);
       choices.visit_id(
@@ -198,17 +215,19 @@ class ChoiceShare {
             slot += kRecordSlot;
           },
           [](uint32_t, uint32_t) {});
-      positions[i] = row;
+      *positions = row;
+      ++positions;
       if (--left == 0) {
         left = top_k;
         ++token;
+        positions += padding;
       }
     }
   }
 
   const GroupingArgs& args_;
   ChoiceReader<kIdSize, kWeightSize> choices_;
-  DramRange positions_;
+  DramRange<kPositions> positions_;
   uint32_t scratch_;
   uint32_t begin_;
   uint32_t end_;
@@ -248,8 +267,8 @@ class GroupShare {
     for (; other < worker_; ++other) {
       row += totals[other];
     }
-    const DramRange sizes_range(args_.sizes);
-    const DramRange offsets_range(args_.offsets);
+    const DramRange<kGroupSizes> sizes_range(args_.sizes);
+    const DramRange<kGroupOffsets> offsets_range(args_.offsets);
     const auto sizes_place = sizes_range.element<sizeof(uint32_t)>(begin_);
     const auto offsets_place = offsets_range.element<sizeof(uint32_t)>(begin_);
     const uint32_t sizes_address = scratch + args_.scratch.sizes + sizes_place.misalignment();
@@ -316,7 +335,7 @@ class GroupShare {
 };
 
 // Writes a core's rows of one list, whose elements are a word of the records less `less`.
-template <typename Element>
+template <uint32_t kList, typename Element>
 FORCE_INLINE void write_list(
     const GroupingArgs& args,
     const DramRangeArgs& list_args,
@@ -331,8 +350,8 @@ FORCE_INLINE void write_list(
   if (count == 0) {
     return;
   }
-  const DramRange list(list_args);
-  const auto place = list.element<sizeof(Element)>(args.first_row + begin);
+  const DramRange<kList> list(list_args);
+  const auto place = list.template element<sizeof(Element)>(args.first_row + begin);
   const uint32_t address = scratch + args.scratch.list + place.misalignment();
   L1Pointer<Element> element = l1_pointer<Element>(address);
   L1Pointer<uint32_t> source = l1_pointer<uint32_t>(records) + word;
@@ -386,9 +405,9 @@ FORCE_INLINE void prepare_grouping(uint32_t worker, uint32_t scratch) {
   everyone.barrier();
 
   if (processor == 0) {
-    write_list<uint32_t>(args, args.tokens, kGroupingToken, 1, core, records, scratch);
+    write_list<kGroupedTokens, uint32_t>(args, args.tokens, kGroupingToken, 1, core, records, scratch);
   } else {
-    write_list<Bits<kWeightSize>>(args, args.weights, kGroupingWeight, 0, core, records, scratch);
+    write_list<kGroupedWeights, Bits<kWeightSize>>(args, args.weights, kGroupingWeight, 0, core, records, scratch);
   }
   noc_async_atomic_barrier();
   write_barrier();

@@ -9,12 +9,22 @@
 
 namespace moe::tt::kernels {
 
+// The tensors of a launch.
+enum GroupingTensor : uint32_t {
+  kGroupSizes = kFirstOutput,
+  kGroupOffsets,
+  kGroupedTokens,
+  kGroupedWeights,
+  kPositions,
+  kNumGroupingTensors,
+};
+
 // How a launch's work is divided.
 struct GroupingPlan {
   uint32_t num_cores;
   uint32_t num_choice_workers;  // the first workers, which have choices
   uint32_t choice_share;        // choices of each of them; the last one may have fewer
-  uint32_t slice;               // those that it holds at a time
+  uint32_t slice;               // those that it holds at a time; both are whole rows where pages are rows
   uint32_t group_share;         // groups of a worker, likewise
   uint32_t row_share_log2;      // rows of a core, likewise
 };
@@ -54,21 +64,35 @@ struct GroupingShared {
   }
 };
 
+// Bytes from one row of positions to the next in L1, where pages are rows.
+constexpr uint32_t positions_stride(uint32_t top_k) {
+  return align_up<uint32_t>(top_k * sizeof(uint32_t), kAlignment);
+}
+
 // Where a worker keeps what it works on, from the beginning of its L1.
 struct GroupingScratch {
   uint32_t choices;    // of a slice
-  uint32_t positions;  // likewise
-  uint32_t slots;      // likewise
+  uint32_t rows;       // of choices, where pages are rows
+  uint32_t positions;  // of a slice; where pages are rows, each row is padded to kAlignment
+  uint32_t slots;      // of a slice
   uint32_t sizes;      // of the worker's groups
   uint32_t offsets;    // likewise, and one more
   uint32_t list;       // of its core's rows
   uint32_t end;
 
   static constexpr GroupingScratch of(
-      uint32_t slice, uint32_t group_share, uint32_t num_rows, uint32_t id_size, uint32_t weight_size) {
+      uint32_t slice,
+      uint32_t top_k,
+      uint32_t group_share,
+      uint32_t num_rows,
+      uint32_t id_size,
+      uint32_t weight_size,
+      PageKind pages) {
     GroupingScratch scratch{};
-    scratch.positions = choices_scratch(slice, id_size, weight_size);
-    scratch.slots = scratch.positions + elements_scratch(slice, sizeof(uint32_t));
+    scratch.rows = choices_scratch(slice, id_size, weight_size);
+    scratch.positions = scratch.rows + rows_scratch(pages);
+    scratch.slots = scratch.positions + (pages == kRowPages ? slice / top_k * positions_stride(top_k)
+                                                            : elements_scratch(slice, sizeof(uint32_t)));
     scratch.sizes = scratch.slots + align_up<uint32_t>(slice * kRecordSlot, kAlignment);
     scratch.offsets = scratch.sizes + elements_scratch(group_share, sizeof(uint32_t));
     scratch.list = scratch.offsets + elements_scratch(group_share + 1, sizeof(uint32_t));

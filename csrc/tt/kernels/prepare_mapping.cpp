@@ -15,8 +15,8 @@ namespace moe::tt::kernels {
 namespace {
 
 // A function of its own, so that the kernel's variables stay in registers across it.
-[[gnu::noinline]] void write_page(DramRange memory, uint32_t page, uint32_t source) {
-  memory.write({page, 0}, memory.page_size(), source);
+[[gnu::noinline]] void write_page(DramRange<kMapping> memory, uint32_t page, uint32_t source) {
+  memory.write_page(page, source);
 }
 
 template <uint32_t kIdSize, uint32_t kWeightSize>
@@ -24,16 +24,18 @@ FORCE_INLINE void prepare_mapping(uint32_t worker, uint32_t scratch) {
   const auto& args = common_args<MappingArgs>();
   constexpr RowMap row_map;
   const uint32_t top_k = args.choices.top_k;
-  const uint32_t num_columns = args.layout.num_columns;
   const uint32_t slice = args.slice;
-  const DramRange mapping(args.mapping);
+  const DramRange<kMapping> mapping(args.mapping);
 
   const uint32_t page_elements = mapping.page_size() / kWeightSize;
+  // In L1, where pages follow each other with their padding.
+  const uint32_t num_columns = has_row_pages() ? page_elements : args.layout.num_columns;
   const uint32_t num_elements = args.layout.num_tokens * num_columns;
   const WorkSplit pages(args.num_pages, worker, args.num_workers);
 
+  const uint32_t rows_address = scratch + choices_scratch(slice, kIdSize, kWeightSize);
   ChoiceReader<kIdSize, kWeightSize> choices(args.choices, scratch, slice);
-  const uint32_t batch_address = scratch + choices_scratch(slice, kIdSize, kWeightSize);
+  const uint32_t batch_address = rows_address + (has_row_pages() ? kRowsScratch : 0);
   const L1Pointer<Bits<kWeightSize>> batch = l1_pointer<Bits<kWeightSize>>(batch_address);
 
   InvalidId invalid_id;
@@ -66,7 +68,7 @@ FORCE_INLINE void prepare_mapping(uint32_t worker, uint32_t scratch) {
     for (uint32_t first = first_token * top_k; first < last; first += count) {
       count = min(slice, last - first);
       choices.start_reading(first, count);
-      read_barrier();
+      choices.finish_reading(first, count, rows_address);
       bool invalid = false;
       for (uint32_t i = 0; i < count;) {
         const uint32_t row_end = i + min(row_rest, count - i);

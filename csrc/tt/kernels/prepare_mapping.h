@@ -9,7 +9,12 @@
 
 namespace moe::tt::kernels {
 
-// The common run-time arguments. A worker's L1 holds a slice of the choices, and then a batch of pages.
+// The tensors of a launch.
+inline constexpr uint32_t kMapping = kFirstOutput;
+inline constexpr uint32_t kNumMappingTensors = kMapping + 1;
+
+// The common run-time arguments. A worker's L1 holds a slice of the choices, rows of them where pages are rows, and
+// then a batch of pages.
 struct MappingArgs {
   ChoicesArgs choices;
   InvalidIdArgs invalid_ids;

@@ -124,6 +124,7 @@ class SliceSorter {
       : args_(args),
         team_(team),
         choices_(args.choices, scratch + args.scratch.choices, args.plan.slice),
+        rows_(scratch + args.scratch.rows),
         found_(l1_pointer<uint32_t>(scratch + args.scratch.found)) {}
 
   void start_reading(uint32_t round) {
@@ -139,7 +140,7 @@ class SliceSorter {
     // one, and so, after the last one, where its records end.
     const L1Pointer<uint32_t> ends = l1_pointer<uint32_t>(slice);
     fill_words(slice, team_.num_expert_rows + 1, 0);
-    read_barrier();
+    choices_.finish_reading(first_, count_, rows_);
     check(invalid_id);
 
     uint32_t num_found = 0;
@@ -183,13 +184,14 @@ class SliceSorter {
   const RoutingArgs& args_;
   const TeamShape& team_;
   ChoiceReader<kIdSize, kWeightSize> choices_;
+  uint32_t rows_;
   L1Pointer<uint32_t> found_;
   uint32_t first_ = 0;
   uint32_t count_ = 0;
 };
 
 // Writes a core's share of the team's rows of one list, whose elements are a word of the records.
-template <typename Element, uint32_t kRecordWord>
+template <uint32_t kList, typename Element, uint32_t kRecordWord>
 class ListWriter {
  public:
   ListWriter(const RoutingArgs& args, const TeamShape& team, const DramRangeArgs& list, uint32_t scratch)
@@ -201,7 +203,8 @@ class ListWriter {
         segments_(scratch + args.scratch.segments),
         next_segment_(segments_),
         counts_address_(
-            scratch + args.scratch.counts + counts_range_.element<sizeof(uint32_t)>(team.first_row).misalignment()),
+            scratch + args.scratch.counts +
+            counts_range_.template element<sizeof(uint32_t)>(team.first_row).misalignment()),
         counts_(l1_pointer<uint32_t>(counts_address_)),
         round_counts_(l1_pointer<uint32_t>(scratch + args.scratch.round_counts)) {
     fill_words(counts_address_, team.num_rows, 0);
@@ -234,6 +237,11 @@ class ListWriter {
     }
   }
 
+  // Bytes of padding in L1 that pad() takes.
+  uint32_t padding_size() const {
+    return list_.max_transfer();
+  }
+
   // Writes padding where the rows have no elements.
   void pad(uint32_t padding_page) const {
     const uint32_t first = team_.first_row * row_width_;
@@ -254,7 +262,7 @@ class ListWriter {
 
   void write_counts() const {
     const uint32_t bytes = team_.num_rows * sizeof(uint32_t);
-    counts_range_.write(counts_range_.element<sizeof(uint32_t)>(team_.first_row), bytes, counts_address_);
+    counts_range_.write(counts_range_.template element<sizeof(uint32_t)>(team_.first_row), bytes, counts_address_);
   }
 
  private:
@@ -273,8 +281,7 @@ class ListWriter {
       write_barrier();
       next_segment_ = segments_;
     }
-    const auto place =
-        list_.template element<sizeof(Element)>((team_.first_row + row) * row_width_ + counts_[row] + from);
+    const auto place = list_.template element<sizeof(Element)>(team_.first_row + row, counts_[row] + from, row_width_);
     const uint32_t segment = next_segment_ + place.misalignment();
     next_segment_ += kSegmentScratch;
 
@@ -301,8 +308,8 @@ class ListWriter {
   }
 
   const TeamShape& team_;
-  DramRange list_;
-  DramRange counts_range_;
+  DramRange<kList> list_;
+  DramRange<kCounts> counts_range_;
   uint32_t slice_stride_;
   uint32_t row_width_;
   uint32_t segments_;
@@ -312,7 +319,7 @@ class ListWriter {
   L1Pointer<uint32_t> round_counts_;  // and those of the round
 };
 
-template <uint32_t kIdSize, uint32_t kWeightSize, typename Element, uint32_t kRecordWord>
+template <uint32_t kIdSize, uint32_t kWeightSize, uint32_t kList, typename Element, uint32_t kRecordWord>
 FORCE_INLINE void prepare_routing(
     const RoutingArgs& args, const DramRangeArgs& list, uint32_t padding, uint32_t worker, uint32_t scratch) {
   const TeamShape team(args, worker);
@@ -325,7 +332,7 @@ FORCE_INLINE void prepare_routing(
 
   const TeamLink link(team);
   SliceSorter<kIdSize, kWeightSize> sorter(args, team, scratch);
-  ListWriter<Element, kRecordWord> writer(args, team, list, scratch);
+  ListWriter<kList, Element, kRecordWord> writer(args, team, list, scratch);
 
   InvalidId invalid_id;
   for (uint32_t round = 0; round < args.plan.num_rounds; ++round) {
@@ -333,7 +340,7 @@ FORCE_INLINE void prepare_routing(
     const uint32_t slice = buffer + team.member * slice_stride;
     sorter.start_reading(round);
     if (round == 0) {
-      fill_page(padding_page, 1u << list.page_size_log2, padding);
+      fill_page(padding_page, writer.padding_size(), padding);
     }
     link.send(slice, sorter.sort(slice, invalid_id));
     link.wait(round + 1);
@@ -359,10 +366,11 @@ void kernel_main() {
     constexpr uint32_t kWeightSize = decltype(weight_size)::value;
     const auto& args = common_args<RoutingArgs>();
     if (get_compile_time_arg_val(kProcessor) == 0) {
-      prepare_routing<kIdSize, kWeightSize, uint32_t, kRecordToken>(
+      prepare_routing<kIdSize, kWeightSize, kTokenList, uint32_t, kRecordToken>(
           args, args.tokens, moe::kPaddingToken, worker, scratch);
     } else {
-      prepare_routing<kIdSize, kWeightSize, Bits<kWeightSize>, kRecordWeight>(args, args.weights, 0, worker, scratch);
+      prepare_routing<kIdSize, kWeightSize, kWeightList, Bits<kWeightSize>, kRecordWeight>(
+          args, args.weights, 0, worker, scratch);
     }
   });
 }

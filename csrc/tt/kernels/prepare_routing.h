@@ -9,6 +9,14 @@
 
 namespace moe::tt::kernels {
 
+// The tensors of a launch.
+enum RoutingTensor : uint32_t {
+  kCounts = kFirstOutput,
+  kTokenList,
+  kWeightList,
+  kNumRoutingTensors,
+};
+
 // How a launch's work is divided.
 struct RoutingPlan {
   uint32_t num_teams;
@@ -47,6 +55,7 @@ inline constexpr uint32_t kSegmentBuffers = 16;
 // Where a worker keeps what it works on, from the beginning of its L1.
 struct RoutingScratch {
   uint32_t choices;       // of a slice
+  uint32_t rows;          // of choices, where pages are rows
   uint32_t found;         // the positions of those that are for the team's rows: a word each
   uint32_t padding_page;  // of the worker's list
   uint32_t segments;
@@ -54,9 +63,11 @@ struct RoutingScratch {
   uint32_t round_counts;  // the same
   uint32_t end;
 
-  static constexpr RoutingScratch of(uint32_t team_rows, uint32_t slice, uint32_t id_size, uint32_t weight_size) {
+  static constexpr RoutingScratch of(
+      uint32_t team_rows, uint32_t slice, uint32_t id_size, uint32_t weight_size, PageKind pages) {
     RoutingScratch scratch{};
-    scratch.found = choices_scratch(slice, id_size, weight_size);
+    scratch.rows = choices_scratch(slice, id_size, weight_size);
+    scratch.found = scratch.rows + rows_scratch(pages);
     scratch.padding_page = scratch.found + elements_scratch(slice, sizeof(uint32_t));
     scratch.segments = scratch.padding_page + kMaxPageSize;
     scratch.counts = scratch.segments + kSegmentBuffers * elements_scratch(kSegment, sizeof(uint32_t));

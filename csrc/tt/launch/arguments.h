@@ -1,28 +1,17 @@
 #pragma once
 
-// What launches compute of buffers and grids for their kernels' arguments.
-
 #include <cstdint>
 #include <span>
 #include <type_traits>
 
-#include "tt/kernels/common/args.h"
-#include "tt/runtime/runtime.h"
+#include "tt/support/math.h"
 
 namespace moe::tt::launch {
 
-// Throws DeviceError if the buffer's pages are larger than kernels can take.
-kernels::DramRangeArgs dram_range_args(const runtime::BufferSpan& span);
-
-// Pages of the span's buffer that so many bytes fill.
-uint32_t num_pages(const runtime::BufferSpan& span, uint64_t bytes);
-
-// The number of cores for a launch that needs at least `cores`: more than a row of them becomes whole rows. So there
-// are few different programs, and each runs on a rectangle.
-uint32_t whole_rows(const runtime::DeviceProperties& properties, uint32_t cores);
-
 // div_up of numbers whose quotient has 32 bits.
-uint32_t count_of(uint64_t items, uint64_t each);
+inline uint32_t count_of(uint64_t items, uint64_t each) {
+  return static_cast<uint32_t>(div_up(items, each));
+}
 
 // A kernel's arguments as the words that it reads.
 template <typename Args>

@@ -1,6 +1,6 @@
 #include "tt/launch/launcher.h"
 
-#include <utility>
+#include <memory>
 
 #include "tt/support/math.h"
 
@@ -16,42 +16,29 @@ uint32_t l1_bytes_of(const runtime::DeviceProperties& properties) {
   return static_cast<uint32_t>(round_down(bytes - 2 * kMostBuffers * kernels::kAlignment, kernels::kAlignment));
 }
 
-std::vector<uint32_t> noc_coordinates_of(const runtime::Device& device) {
-  std::vector<uint32_t> coordinates;
-  for (uint32_t core = 0; core < device.properties().num_cores(); ++core) {
+Target target_of(const runtime::Device& device) {
+  const runtime::DeviceProperties& properties = device.properties();
+  Target target{.grid_x = properties.grid_x, .l1_bytes = l1_bytes_of(properties), .noc_coordinates = {}};
+  for (uint32_t core = 0; core < properties.num_cores(); ++core) {
     const auto [x, y] = device.noc_coordinates(core);
-    coordinates.push_back(x << 16 | y);
+    target.noc_coordinates.push_back(x << 16 | y);
   }
-  return coordinates;
+  return target;
 }
 
 }  // namespace
 
-Launcher::Launcher(runtime::Device& device, runtime::BufferSpan records)
-    : device(device),
-      programs(device),
-      invalid_ids(device, std::move(records)),
-      l1_bytes(l1_bytes_of(device.properties())),
-      noc_coordinates(noc_coordinates_of(device)) {}
+Launcher::Launcher(runtime::Device& device, const runtime::BufferSpan& records)
+    : device(device), programs(device), invalid_ids(device, records), target(target_of(device)) {}
 
-std::array<uint32_t, kernels::kProcessors + 1> L1Shares::circular_buffers() const {
-  std::array<uint32_t, kernels::kProcessors + 1> bytes;
-  bytes.fill(worker_bytes + kernels::kAlignment);
-  bytes[kernels::kSharedBuffer] = shared_bytes + kernels::kAlignment;
-  return bytes;
-}
-
-L1Shares Launcher::l1_shares() const {
-  const uint32_t half = l1_bytes / 2;
-  return {
-      .worker_bytes = static_cast<uint32_t>(round_down(half / kernels::kProcessors, kernels::kAlignment)),
-      .shared_bytes = static_cast<uint32_t>(round_down(half, kernels::kAlignment))};
-}
-
-std::vector<uint32_t> Launcher::with_coordinates(std::span<const uint32_t> args, uint32_t num_cores) const {
-  std::vector<uint32_t> words(args.begin(), args.end());
-  words.insert(words.end(), noc_coordinates.begin(), noc_coordinates.begin() + num_cores);
-  return words;
+void Launcher::launch(const std::vector<Launch>& launches, std::span<const Tensor> tensors) {
+  std::vector<std::shared_ptr<runtime::Buffer>> buffers{invalid_ids.buffer()};
+  for (const Tensor& tensor : tensors) {
+    buffers.push_back(tensor.buffer);
+  }
+  for (const Launch& launch : launches) {
+    device.launch(programs.get(launch), launch.common_args, buffers);
+  }
 }
 
 }  // namespace moe::tt::launch

@@ -1,7 +1,6 @@
 #include "tt/launch/prepare_grouping.h"
 
 #include <algorithm>
-#include <array>
 
 #include "tt/kernels/prepare_grouping.h"
 #include "tt/launch/arguments.h"
@@ -24,10 +23,20 @@ constexpr uint32_t kMaxSlice = 4096;
 
 struct GroupingProblem {
   uint32_t num_choices;  // T * K
+  uint32_t top_k;        // K
   uint32_t num_groups;
   uint32_t num_rows;
   uint32_t id_size;
   uint32_t weight_size;
+  kernels::PageKind pages;
+
+  // A worker takes a multiple of so many choices: where pages are rows, it writes whole rows of positions.
+  uint32_t unit() const {
+    return pages == kernels::kRowPages ? top_k : 1;
+  }
+  GroupingScratch scratch(uint32_t slice, uint32_t group_share, uint32_t core_rows) const {
+    return GroupingScratch::of(slice, top_k, group_share, core_rows, id_size, weight_size, pages);
+  }
 };
 
 struct GroupingLimits {
@@ -39,7 +48,8 @@ struct GroupingLimits {
 // The launch's plan for so many cores and workers with choices. Its slice is 0 if their L1 is too small.
 GroupingPlan plan_with(
     const GroupingProblem& problem, const GroupingLimits& limits, uint32_t num_cores, uint32_t choice_workers) {
-  const uint32_t choice_share = count_of(problem.num_choices, choice_workers);
+  const uint32_t unit = problem.unit();
+  const uint32_t choice_share = count_of(problem.num_choices / unit, choice_workers) * unit;
   GroupingPlan plan{
       .num_cores = num_cores,
       .num_choice_workers = count_of(problem.num_choices, choice_share),
@@ -54,10 +64,9 @@ GroupingPlan plan_with(
   if (uint64_t{plan.num_choice_workers} * problem.num_groups * 2 * sizeof(uint32_t) > limits.l1.shared_bytes) {
     return plan;
   }
-  const uint32_t slice = std::min(plan.choice_share, kMaxSlice);
+  const uint32_t slice = std::min(plan.choice_share, std::max(kMaxSlice / unit, 1u) * unit);
   const auto fits = [&] {
-    const auto scratch =
-        GroupingScratch::of(slice, plan.group_share, 1u << plan.row_share_log2, problem.id_size, problem.weight_size);
+    const auto scratch = problem.scratch(slice, plan.group_share, 1u << plan.row_share_log2);
     return GroupingShared::of(plan, problem.num_groups).end <= limits.l1.shared_bytes &&
            scratch.end <= limits.l1.worker_bytes;
   };
@@ -121,63 +130,75 @@ GroupingPlan plan_grouping(const GroupingProblem& problem, const GroupingLimits&
 
 }  // namespace
 
-uint32_t max_groups(const Launcher& launcher) {
-  const L1Shares l1 = launcher.l1_shares();
+uint32_t max_groups(const Target& target) {
+  const L1Shares l1 = target.l1_shares();
   // The counts and as many rows in the shared half of L1, and the sizes and offsets of half of the groups in a
   // worker's; half of either is for the choices and the rows.
   constexpr uint32_t kGroupBytes = 2 * kProcessors * sizeof(uint32_t);
   return std::min(l1.shared_bytes, 2 * l1.worker_bytes) / 2 / kGroupBytes;
 }
 
-void prepare_grouping(
-    Launcher& launcher, const RouterChoices& choices, uint32_t alignment, const GroupingOutputs& outputs) {
+std::vector<Launch> plan_prepare_grouping(
+    const Target& target,
+    const RouterChoices& choices,
+    uint32_t alignment,
+    const kernels::InvalidIdArgs& invalid_ids,
+    const GroupingOutputs& outputs) {
   const uint32_t num_choices = choices.num_tokens * choices.top_k;
   const auto layout = GroupingLayout<uint64_t>::of(num_choices, choices.num_experts, alignment);
-  const runtime::DeviceProperties& properties = launcher.device.properties();
-  const GroupingLimits limits{
-      .num_cores = properties.num_cores(), .core_columns = properties.grid_x, .l1 = launcher.l1_shares()};
-  const GroupingPlan plan = plan_grouping(
-      {.num_choices = num_choices,
-       .num_groups = choices.num_experts,
-       .num_rows = static_cast<uint32_t>(layout.num_rows),
-       .id_size = choices.id_size,
-       .weight_size = choices.weight_size},
-      limits);
-  const auto circular_buffers = limits.l1.circular_buffers();
+  const GroupingProblem problem{
+      .num_choices = num_choices,
+      .top_k = choices.top_k,
+      .num_groups = choices.num_experts,
+      .num_rows = static_cast<uint32_t>(layout.num_rows),
+      .id_size = choices.id_size,
+      .weight_size = choices.weight_size,
+      .pages = choices.ids.pages()};
+  const GroupingLimits limits{.num_cores = target.num_cores(), .core_columns = target.grid_x, .l1 = target.l1_shares()};
+  const GroupingPlan plan = plan_grouping(problem, limits);
   const uint32_t core_rows = 1u << plan.row_share_log2;
   const uint64_t launch_rows = uint64_t{plan.num_cores} * core_rows;
-  const std::lock_guard lock(launcher.invalid_ids.mutex());
-  const kernels::InvalidIdArgs invalid_ids = launcher.invalid_ids.begin_call(kPrepareGrouping, choices);
+  std::vector<Launch> launches;
   for (uint64_t first_row = 0; first_row < layout.num_rows; first_row += launch_rows) {
     const kernels::GroupingArgs args{
         .choices = choices_args(choices),
         .invalid_ids = invalid_ids,
-        .sizes = dram_range_args(outputs.sizes),
-        .offsets = dram_range_args(outputs.offsets),
-        .tokens = dram_range_args(outputs.tokens),
-        .weights = dram_range_args(outputs.weights),
-        .positions = dram_range_args(outputs.positions),
+        .sizes = outputs.sizes.range,
+        .offsets = outputs.offsets.range,
+        .tokens = outputs.tokens.range,
+        .weights = outputs.weights.range,
+        .positions = outputs.positions.range,
         .num_groups = choices.num_experts,
         .alignment = alignment,
         .first_row = static_cast<uint32_t>(first_row),
         .num_rows = static_cast<uint32_t>(std::min(launch_rows, layout.num_rows - first_row)),
         .plan = plan,
         .shared = GroupingShared::of(plan, choices.num_experts),
-        .scratch = GroupingScratch::of(plan.slice, plan.group_share, core_rows, choices.id_size, choices.weight_size)};
-    launcher.device.launch(
-        launcher.programs.get(
-            "prepare_grouping", choices, plan.num_cores, kernels::kNumGroupingSemaphores, circular_buffers),
-        launcher.with_coordinates(words(args), plan.num_cores),
-        std::array{
-            choices.ids.buffer,
-            choices.weights.buffer,
-            outputs.sizes.buffer,
-            outputs.offsets.buffer,
-            outputs.tokens.buffer,
-            outputs.weights.buffer,
-            outputs.positions.buffer,
-            launcher.invalid_ids.buffer()});
+        .scratch = problem.scratch(plan.slice, plan.group_share, core_rows)};
+    launches.push_back(
+        {.kernel = "prepare_grouping",
+         .id_size = choices.id_size,
+         .weight_size = choices.weight_size,
+         .pages = choices.ids.pages(),
+         .num_tensors = kernels::kNumGroupingTensors,
+         .num_cores = plan.num_cores,
+         .num_semaphores = kernels::kNumGroupingSemaphores,
+         .circular_buffers = limits.l1.circular_buffers(),
+         .common_args = target.with_coordinates(words(args), plan.num_cores)});
   }
+  return launches;
+}
+
+void prepare_grouping(
+    Launcher& launcher, const RouterChoices& choices, uint32_t alignment, const GroupingOutputs& outputs) {
+  const auto& [sizes, offsets, tokens, weights, positions] = outputs;
+  launcher.call(
+      kPrepareGrouping,
+      choices,
+      {choices.ids, choices.weights, sizes, offsets, tokens, weights, positions},
+      [&](const kernels::InvalidIdArgs& invalid_ids) {
+        return plan_prepare_grouping(launcher.target, choices, alignment, invalid_ids, outputs);
+      });
 }
 
 }  // namespace moe::tt::launch

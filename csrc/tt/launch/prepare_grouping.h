@@ -1,24 +1,34 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "export.h"
 #include "tt/launch/launcher.h"
 
 namespace moe::tt::launch {
 
 struct GroupingOutputs {
-  runtime::BufferSpan sizes;
-  runtime::BufferSpan offsets;
-  runtime::BufferSpan tokens;
-  runtime::BufferSpan weights;
-  runtime::BufferSpan positions;
+  Tensor sizes;
+  Tensor offsets;
+  Tensor tokens;
+  Tensor weights;
+  Tensor positions;
 };
 
 // The most groups that prepare_grouping() takes: the counts of two workers have room in a core's L1.
-uint32_t max_groups(const Launcher& launcher);
+MOE_API uint32_t max_groups(const Target& target);
 
 // Launches moe::prepare_grouping. There are choices and groups.
 void prepare_grouping(
     Launcher& launcher, const RouterChoices& choices, uint32_t alignment, const GroupingOutputs& outputs);
+
+// The launches. Throws DeviceError if L1 is too small.
+MOE_API std::vector<Launch> plan_prepare_grouping(
+    const Target& target,
+    const RouterChoices& choices,
+    uint32_t alignment,
+    const kernels::InvalidIdArgs& invalid_ids,
+    const GroupingOutputs& outputs);
 
 }  // namespace moe::tt::launch

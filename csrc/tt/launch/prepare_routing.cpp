@@ -1,9 +1,10 @@
 #include "tt/launch/prepare_routing.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "tt/launch/arguments.h"
 #include "tt/support/math.h"
@@ -22,14 +23,19 @@ RoutingPlan plan_with(const RoutingProblem& problem, const RoutingLimits& limits
   const uint32_t members = team_cores * kProcessors;
   const uint32_t team_rows = count_of(problem.num_rows, limits.num_cores / team_cores);
   // The most choices that fit into both regions of L1. Each part of a worker's own may be rounded up.
-  const uint32_t own = RoutingScratch::of(team_rows, 0, problem.id_size, problem.weight_size).end + 3 * kAlignment;
+  const uint32_t own =
+      RoutingScratch::of(team_rows, 0, problem.id_size, problem.weight_size, problem.pages).end + 3 * kAlignment;
   const uint32_t own_each = problem.id_size + problem.weight_size + sizeof(uint32_t);
   const uint32_t shared = kernels::sorted_slice_size(team_rows, 0) + kAlignment;
   const uint32_t shared_limit = limits.l1.shared_bytes / kernels::kRoundBuffers / members;
   const uint32_t most = std::min(
       own < limits.l1.worker_bytes ? (limits.l1.worker_bytes - own) / own_each : 0,
       shared < shared_limit ? (shared_limit - shared) / kernels::kRecordSize : 0);
-  const uint32_t slice = std::min(count_of(problem.num_choices, members), most);
+  uint32_t slice = std::min(count_of(problem.num_choices, members), most);
+  if (problem.pages == kernels::kRowPages && slice > 0 && most >= problem.top_k) {
+    // Whole rows are read with fewer instructions.
+    slice = static_cast<uint32_t>(std::min(round_up(slice, problem.top_k), round_down(most, problem.top_k)));
+  }
   return {
       .num_teams = count_of(problem.num_rows, team_rows),
       .team_rows = team_rows,
@@ -41,6 +47,7 @@ RoutingPlan plan_with(const RoutingProblem& problem, const RoutingLimits& limits
 // Clocks of the kernel's steps, as measured on simulated Wormhole with benchmarks/device.py.
 struct RoutingCost {
   float look = 3;            // at a choice, whether it is for the team
+  float unpack = 7;          // a choice, where pages are rows
   float sort = 37;           // a choice that is
   float send = 40;           // a sorted slice, to one core
   float add_row = 30;        // a round's counts of a row together
@@ -61,7 +68,8 @@ float estimate_clocks(const RoutingProblem& problem, const RoutingPlan& plan) {
   const float teams = static_cast<float>(std::min(count_of(problem.num_experts, plan.team_rows), plan.num_teams));
   const float segments = std::ceil(expert_rows / static_cast<float>(plan.team_cores));
 
-  const float looking = cost.look * num_choices / members;
+  const float look = cost.look + (problem.pages == kernels::kRowPages ? cost.unpack : 0);
+  const float looking = look * num_choices / members;
   const float sorting = cost.sort * num_choices / (members * teams);
   const float sending = rounds * cost.send * static_cast<float>(plan.team_cores);
   const float adding = rounds * expert_rows * (cost.add_row_member * members + cost.add_row);
@@ -105,54 +113,70 @@ RoutingPlan plan_routing(const RoutingProblem& problem, const RoutingLimits& lim
   return best;
 }
 
-void prepare_routing(
-    Launcher& launcher,
+std::vector<Launch> plan_prepare_routing(
+    const Target& target,
     const RouterChoices& choices,
-    const runtime::BufferSpan& counts,
-    const runtime::BufferSpan& tokens,
-    const runtime::BufferSpan& weights) {
+    const kernels::InvalidIdArgs& invalid_ids,
+    const Tensor& counts,
+    const Tensor& tokens,
+    const Tensor& weights) {
   const auto layout = RoutingLayout<uint64_t>::of(choices.num_tokens, choices.top_k, choices.num_experts);
-  const RoutingLimits limits{.num_cores = launcher.device.properties().num_cores(), .l1 = launcher.l1_shares()};
-  const auto circular_buffers = limits.l1.circular_buffers();
+  check_countable(layout.num_rows, layout.row_width);
+  const RoutingLimits limits{.num_cores = target.num_cores(), .l1 = target.l1_shares()};
   const uint32_t launch_rows = max_launch_rows(layout, limits);
-  const std::lock_guard lock(launcher.invalid_ids.mutex());
-  const kernels::InvalidIdArgs invalid_ids = launcher.invalid_ids.begin_call(kPrepareRouting, choices);
+  std::vector<Launch> launches;
   for (uint64_t first_row = 0; first_row < layout.num_rows; first_row += launch_rows) {
     const auto num_rows = static_cast<uint32_t>(std::min<uint64_t>(launch_rows, layout.num_rows - first_row));
-    const auto from_first_row = [&](const runtime::BufferSpan& span, uint64_t row_bytes) {
-      return dram_range_args({span.buffer, span.offset + first_row * row_bytes});
-    };
     const RoutingPlan plan = plan_routing(
         {.num_choices = choices.num_tokens * choices.top_k,
+         .top_k = choices.top_k,
          .num_experts = choices.num_experts,
          .num_rows = num_rows,
          .id_size = choices.id_size,
-         .weight_size = choices.weight_size},
+         .weight_size = choices.weight_size,
+         .pages = choices.ids.pages()},
         limits);
     const kernels::RoutingArgs args{
         .choices = choices_args(choices),
         .invalid_ids = invalid_ids,
-        .counts = from_first_row(counts, sizeof(uint32_t)),
-        .tokens = from_first_row(tokens, layout.row_width * sizeof(uint32_t)),
-        .weights = from_first_row(weights, layout.row_width * choices.weight_size),
+        .counts = from_byte(counts.range, first_row * sizeof(uint32_t)),
+        .tokens = from_byte(tokens.range, first_row * layout.row_width * sizeof(uint32_t)),
+        .weights = from_byte(weights.range, first_row * layout.row_width * choices.weight_size),
         .first_row = static_cast<uint32_t>(first_row),
         .num_rows = num_rows,
         .row_width = static_cast<uint32_t>(layout.row_width),
         .plan = plan,
         .slice_stride = kernels::sorted_slice_size(plan.team_rows, plan.slice),
-        .scratch = RoutingScratch::of(plan.team_rows, plan.slice, choices.id_size, choices.weight_size)};
-    const uint32_t num_cores = whole_rows(launcher.device.properties(), plan.num_teams * plan.team_cores);
-    launcher.device.launch(
-        launcher.programs.get("prepare_routing", choices, num_cores, kernels::kNumRoutingSemaphores, circular_buffers),
-        launcher.with_coordinates(words(args), num_cores),
-        std::array{
-            choices.ids.buffer,
-            choices.weights.buffer,
-            counts.buffer,
-            tokens.buffer,
-            weights.buffer,
-            launcher.invalid_ids.buffer()});
+        .scratch =
+            RoutingScratch::of(plan.team_rows, plan.slice, choices.id_size, choices.weight_size, choices.ids.pages())};
+    const uint32_t num_cores = target.whole_rows(plan.num_teams * plan.team_cores);
+    launches.push_back(
+        {.kernel = "prepare_routing",
+         .id_size = choices.id_size,
+         .weight_size = choices.weight_size,
+         .pages = choices.ids.pages(),
+         .num_tensors = kernels::kNumRoutingTensors,
+         .num_cores = num_cores,
+         .num_semaphores = kernels::kNumRoutingSemaphores,
+         .circular_buffers = limits.l1.circular_buffers(),
+         .common_args = target.with_coordinates(words(args), num_cores)});
   }
+  return launches;
+}
+
+void prepare_routing(
+    Launcher& launcher,
+    const RouterChoices& choices,
+    const Tensor& counts,
+    const Tensor& tokens,
+    const Tensor& weights) {
+  launcher.call(
+      kPrepareRouting,
+      choices,
+      {choices.ids, choices.weights, counts, tokens, weights},
+      [&](const kernels::InvalidIdArgs& invalid_ids) {
+        return plan_prepare_routing(launcher.target, choices, invalid_ids, counts, tokens, weights);
+      });
 }
 
 }  // namespace moe::tt::launch

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "export.h"
 #include "tt/kernels/prepare_routing.h"
 #include "tt/launch/launcher.h"
 
@@ -11,18 +12,29 @@ namespace moe::tt::launch {
 void prepare_routing(
     Launcher& launcher,
     const RouterChoices& choices,
-    const runtime::BufferSpan& counts,
-    const runtime::BufferSpan& tokens,
-    const runtime::BufferSpan& weights);
+    const Tensor& counts,
+    const Tensor& tokens,
+    const Tensor& weights);
+
+// The launches. Throws DeviceError if L1 is too small.
+MOE_API std::vector<Launch> plan_prepare_routing(
+    const Target& target,
+    const RouterChoices& choices,
+    const kernels::InvalidIdArgs& invalid_ids,
+    const Tensor& counts,
+    const Tensor& tokens,
+    const Tensor& weights);
 
 // The plan of a launch, apart so that tests can look at it.
 
 struct RoutingProblem {
   uint32_t num_choices;  // T * K
+  uint32_t top_k;        // K
   uint32_t num_experts;
   uint32_t num_rows;  // of the launch, padding rows among them; at most kMaxCoreRows for each core
   uint32_t id_size;
   uint32_t weight_size;
+  kernels::PageKind pages = kernels::kFlatPages;
 };
 
 // Rows of a launch for each core, at most: a team's tables must leave L1 to the choices.

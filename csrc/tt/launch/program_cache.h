@@ -3,11 +3,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <tuple>
 
-#include "tt/launch/router_choices.h"
+#include "tt/launch/launch.h"
 #include "tt/runtime/runtime.h"
 
 namespace moe::tt::launch {
@@ -18,21 +17,16 @@ class ProgramCache {
  public:
   explicit ProgramCache(runtime::Device& device) : device_(device) {}
 
-  // A program that runs a kernel on both processors of the cores [0, num_cores). The circular buffers, of so many
-  // bytes, have the indices 0, 1, …; they are the same for every program of a kernel, as are the semaphores.
-  std::shared_ptr<runtime::Program> get(
-      const std::string& kernel,
-      const RouterChoices& choices,
-      uint32_t num_cores,
-      uint32_t num_semaphores,
-      std::span<const uint32_t> circular_buffers);
+  // The program of a launch. Circular buffers and semaphores are the same for every program of a kernel.
+  std::shared_ptr<runtime::Program> get(const Launch& launch);
 
   size_t size() const {
     return programs_.size();
   }
 
  private:
-  using Key = std::tuple<std::string, uint32_t, uint32_t, uint32_t>;  // kernel, id size, weight size, cores
+  // kernel, id size, weight size, kind of pages, cores
+  using Key = std::tuple<std::string, uint32_t, uint32_t, kernels::PageKind, uint32_t>;
 
   runtime::Device& device_;
   std::map<Key, std::shared_ptr<runtime::Program>> programs_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "contract/choices.h"
-#include "tt/launch/arguments.h"
+#include "tt/support/str.h"
 
 namespace moe::tt::launch {
 namespace {
@@ -22,9 +22,21 @@ uint32_t id_limit(const RouterChoices& choices) {
 }  // namespace
 
 kernels::ChoicesArgs choices_args(const RouterChoices& choices) {
+  for (const Tensor& tensor : {choices.ids, choices.weights}) {
+    if (tensor.range.row_stride > kernels::kMaxPageSize) {
+      throw runtime::DeviceError(
+          str("expected rows of choices of at most ",
+              kernels::kMaxPageSize,
+              " bytes, got ",
+              tensor.range.row_stride,
+              " bytes for ",
+              choices.top_k,
+              " choices a token"));
+    }
+  }
   return {
-      dram_range_args(choices.ids),
-      dram_range_args(choices.weights),
+      choices.ids.range,
+      choices.weights.range,
       choices.num_tokens,
       choices.top_k,
       choices.num_experts,

@@ -3,16 +3,16 @@
 #include <cstdint>
 
 #include "tt/kernels/common/args.h"
-#include "tt/runtime/runtime.h"
+#include "tt/launch/tensor.h"
 
 namespace moe::tt::launch {
 
-// The router's choices on a device, checked and contiguous. There are some: T, K > 0.
+// The router's choices on a device, checked and contiguous, or with pages that are rows. There are some: T, K > 0.
 struct RouterChoices {
-  runtime::BufferSpan ids;
+  Tensor ids;
   uint32_t id_size;  // bytes: 2, 4 or 8
   bool ids_signed;
-  runtime::BufferSpan weights;
+  Tensor weights;
   uint32_t weight_size;  // bytes: 2 or 4
   uint32_t num_tokens;
   uint32_t top_k;

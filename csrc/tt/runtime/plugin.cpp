@@ -17,8 +17,10 @@ std::filesystem::path own_folder() {
   return loaded_from(reinterpret_cast<const void*>(&has_metal_library));
 }
 
+}  // namespace
+
 // An installed package has the device's code in its own folder; an editable one, in the checkout around it.
-std::filesystem::path own_kernels() {
+std::filesystem::path kernels_folder() {
   const std::array places{own_folder() / "csrc/tt/kernels", own_folder().parent_path() / "csrc/tt/kernels"};
   for (const auto& place : places) {
     if (std::filesystem::is_directory(place)) {
@@ -32,8 +34,6 @@ std::filesystem::path own_kernels() {
           places[1].string(),
           "; install the package again"));
 }
-
-}  // namespace
 
 std::filesystem::path metal_library() {
   return own_folder() / MOE_METAL_LIBRARY;  // setup.py's name for it
@@ -52,7 +52,7 @@ std::unique_ptr<Runtime> make_metal_runtime() {
             ". Build it again with TT_METALIUM_PREFIX set to TT-Metalium's prefix and TORCH_MOE_METAL=1, or set "
             "TORCH_TT_RUNTIME=emulated for the emulated device"));
   }
-  return make_metal_runtime(metal_library(), own_kernels());
+  return make_metal_runtime(metal_library(), kernels_folder());
 }
 
 std::unique_ptr<Runtime> make_metal_runtime(

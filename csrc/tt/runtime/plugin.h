@@ -17,6 +17,9 @@ MOE_API std::filesystem::path metal_library();
 // Whether it is there.
 bool has_metal_library();
 
+// The folder with the kernels' sources, which TT-Metalium compiles. Throws DeviceError if it is not there.
+MOE_API std::filesystem::path kernels_folder();
+
 // Loads it. Throws DeviceError if it is not there, does not load or finds no chip.
 std::unique_ptr<Runtime> make_metal_runtime();
 

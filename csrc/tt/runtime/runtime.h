@@ -174,8 +174,8 @@ class Device {
 
   virtual const DeviceProperties& properties() const = 0;
 
-  // `page_size` is a power of two and a multiple of dram_alignment; `size` is rounded up to it. The bytes are
-  // undefined. Throws OutOfMemory.
+  // `page_size` is a multiple of dram_alignment; `size` is rounded up to it. The bytes are undefined. Throws
+  // OutOfMemory.
   std::shared_ptr<Buffer> allocate(uint64_t size, uint32_t page_size);
 
   // Bytes of a buffer, from any offset; each happens after everything enqueued before.

@@ -25,8 +25,25 @@ inline constexpr uint32_t kSharedBuffer = kProcessors;
 enum CompileArg : uint32_t {
   kIdSize,      // bytes: 2, 4 or 8
   kWeightSize,  // bytes: 2 or 4
+  kPageKind,    // a PageKind, of all tensors of a launch
   kProcessor,
-  kNumCompileArgs,  // those of a TensorAccessor follow: the same ones for every interleaved DRAM buffer
+  kNumCompileArgs,  // kAccessorArgs for each tensor follow, for its TensorAccessor
+};
+inline constexpr uint32_t kAccessorArgs =
+    2;  // of an interleaved buffer: where it is, and a page size that no kernel uses
+
+// What the pages of a tensor's memory are.
+enum PageKind : uint32_t {
+  kFlatPages,  // a run of bytes is cut into pages of a power of two
+  kRowPages,   // a page is a row of the tensor, padded: ttnn's ROW_MAJOR layout
+};
+
+// The tensors of a launch, in the order of their TensorAccessors. An operator numbers its outputs from kFirstOutput on.
+enum TensorNumber : uint32_t {
+  kIds,
+  kWeights,
+  kInvalidIdRecords,
+  kFirstOutput,
 };
 
 // Run-time arguments of a core.
@@ -37,12 +54,15 @@ enum RuntimeArg : uint32_t {
 
 // The common run-time arguments of a kernel are a struct, word by word, made of these.
 
-// A run of bytes in a buffer.
+// A run of a tensor's elements.
 struct DramRangeArgs {
   uint32_t address;  // of the buffer, in every bank
   uint32_t page_size_log2;
   uint32_t first_page;
   uint32_t first_byte;  // within that page
+  // Of row pages, which have no use for page_size_log2:
+  uint32_t row_size;    // bytes of elements in a page
+  uint32_t row_stride;  // bytes from a page to the next one in its bank
 };
 
 // The router's choices.
@@ -58,7 +78,8 @@ struct ChoicesArgs {
 // Where workers report invalid ids: an InvalidIdRecord each.
 struct InvalidIdArgs {
   DramRangeArgs records;
-  uint32_t call;  // a number from 1 on: the operator's call that a launch belongs to
+  uint32_t call;       // a number from 1 on: the operator's call that a launch belongs to
+  uint32_t operation;  // what the host calls the operator and its arguments
 };
 
 // The first invalid id that a worker met since the host last cleared the record; call 0 is none.
@@ -68,6 +89,7 @@ struct [[gnu::may_alias]] InvalidIdRecord {
   uint32_t id_low;
   uint32_t id_high;
   uint32_t more_calls;  // calls after that one which met such ids too
+  uint32_t operation;   // of the call
 };
 inline constexpr uint32_t kInvalidIdRecordSize = kAlignment;
 static_assert(sizeof(InvalidIdRecord) <= kInvalidIdRecordSize, "a record fits its place");
@@ -85,6 +107,13 @@ constexpr uint32_t elements_scratch(uint32_t count, uint32_t size) {
 // Bytes of L1 for choices.
 constexpr uint32_t choices_scratch(uint32_t count, uint32_t id_size, uint32_t weight_size) {
   return elements_scratch(count, id_size) + elements_scratch(count, weight_size);
+}
+
+// Bytes of L1 for rows of the choices, as they come from row pages: a stage for the ids and one for the weights.
+inline constexpr uint32_t kRowsScratch = 2 * kMaxPageSize;
+
+constexpr uint32_t rows_scratch(PageKind pages) {
+  return pages == kRowPages ? kRowsScratch : 0;
 }
 
 }  // namespace moe::tt::kernels

@@ -10,6 +10,7 @@
 #include "args.h"
 #include "dram_range.h"
 #include "l1.h"
+#include "row_reader.h"
 
 namespace moe::tt::kernels {
 
@@ -29,11 +30,25 @@ class ChoiceReader {
         weights_address_(address + elements_scratch(capacity, kIdSize)),
         limit_(args.id_limit) {}
 
-  // Starts reading the choices [first, first + count), done at the next read_barrier().
+  // Starts reading the choices [first, first + count).
   void start_reading(uint32_t first, uint32_t count) {
+    if (has_row_pages()) {
+      ids_ = l1_pointer<Word>(ids_address_);
+      weights_ = l1_pointer<Bits<kWeightSize>>(weights_address_);
+      return;
+    }
     ids_ = l1_pointer<Word>(ids_memory_.read(ids_memory_.element<kIdSize>(first), count * kIdSize, ids_address_));
     weights_ = l1_pointer<Bits<kWeightSize>>(
         weights_memory_.read(weights_memory_.element<kWeightSize>(first), count * kWeightSize, weights_address_));
+  }
+
+  // Ends reading those choices. Where pages are rows, `rows` is a multiple of kAlignment with kRowsScratch bytes of L1.
+  FORCE_INLINE void finish_reading(uint32_t first, uint32_t count, uint32_t rows) const {
+    if (has_row_pages()) {
+      read_rows(first, count, rows);
+    } else {
+      read_barrier();
+    }
   }
 
   // Calls `expert(id)` for an expert, `invalid(low, high)` for an id out of range, and neither for "no expert".
@@ -107,8 +122,34 @@ class ChoiceReader {
   using Word = std::conditional_t<kIdSize == 2, uint16_t, uint32_t>;
   static constexpr uint32_t kWords = kIdSize == 8 ? 2 : 1;
 
-  DramRange ids_memory_;
-  DramRange weights_memory_;
+  // Reads choices, a stage of their tokens' rows at a time, and puts them side by side.
+  [[gnu::noinline]] void read_rows(uint32_t first, uint32_t count, uint32_t rows) const {
+    const uint32_t top_k = ids_memory_.args().row_size / kIdSize;
+    const RowReader<kIds> ids(ids_memory_.args(), rows);
+    const RowReader<kWeights> weights(weights_memory_.args(), rows + kMaxPageSize);
+    const uint32_t stage = min(ids.max_rows(), weights.max_rows());
+    const uint32_t end = first + count;
+    uint32_t row = first / top_k;
+    for (uint32_t next = first; next < end;) {
+      const uint32_t row_first = row * top_k;
+      const uint32_t stage_end = min(row_first + stage * top_k, end);
+      const uint32_t num_rows = div_up(stage_end - row_first, top_k);
+      ids.start_reading(row, num_rows);
+      weights.start_reading(row, num_rows);
+      read_barrier();
+      // The first row's first choices may be those of the slice before.
+      const uint32_t skipped = next - row_first;
+      const uint32_t taken = stage_end - next;
+      ids.unpack(num_rows, skipped * kIdSize, taken * kIdSize, ids_address_ + (next - first) * kIdSize);
+      weights.unpack(
+          num_rows, skipped * kWeightSize, taken * kWeightSize, weights_address_ + (next - first) * kWeightSize);
+      next = stage_end;
+      row += stage;
+    }
+  }
+
+  DramRange<kIds> ids_memory_;
+  DramRange<kWeights> weights_memory_;
   uint32_t ids_address_;
   uint32_t weights_address_;
   uint32_t limit_;

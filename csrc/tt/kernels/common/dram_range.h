@@ -9,9 +9,32 @@
 
 namespace moe::tt::kernels {
 
-// A run of bytes in DRAM, whatever its pages.
+// Whether a page is a row of a tensor. On the chip this is a constant, and costs nothing.
+FORCE_INLINE bool has_row_pages() {
+  return get_compile_time_arg_val(kPageKind) == kRowPages;
+}
+
+// Where a tensor's accessor has its compile-time arguments. Flat pages are in DRAM: one accessor for all of them makes
+// shorter code than one for each, where compile-time arguments are constants.
+#ifdef KERNEL_BUILD
+
+template <uint32_t kTensor>
+inline constexpr uint32_t kAccessor =
+    kNumCompileArgs + (get_compile_time_arg_val(kPageKind) == kRowPages ? kTensor * kAccessorArgs : 0);
+
+#else
+
+template <uint32_t kTensor>
+inline constexpr uint32_t kAccessor = kNumCompileArgs + kTensor * kAccessorArgs;
+
+#endif
+
+// A run of a tensor's elements in DRAM, whatever its pages.
+template <uint32_t kTensor>
 class DramRange {
  public:
+  using AccessorArgs = TensorAccessorArgs<kAccessor<kTensor>>;
+
   // Where a byte is. Page 0 is the run's first.
   struct Place {
     uint32_t page;
@@ -26,20 +49,46 @@ class DramRange {
   // Keeps a reference to the arguments: to read them again costs no more than to read a copy.
   explicit DramRange(const tt_l1_ptr DramRangeArgs& args) : args_(args) {}
 
+  const tt_l1_ptr DramRangeArgs& args() const {
+    return args_;
+  }
+
+  // Bytes of L1 from one page to the next where kernels build several. A row is padded, so that the next one has the
+  // alignment that its page has.
   uint32_t page_size() const {
-    return 1u << args_.page_size_log2;
+    return has_row_pages() ? align_up(args_.row_size, kAlignment) : 1u << args_.page_size_log2;
+  }
+
+  // Bytes that one transfer moves, at most.
+  uint32_t max_transfer() const {
+    return has_row_pages() ? min(page_size(), kMaxPageSize) : page_size();
   }
 
   // The place of an element in a run of elements of so many bytes, a power of two.
   template <uint32_t kElementSize>
   FORCE_INLINE Place element(uint32_t index) const {
     const uint32_t element = args_.first_byte / kElementSize + index;
+    if (has_row_pages()) {
+      const uint32_t row_elements = args_.row_size / kElementSize;
+      const uint32_t row = element / row_elements;
+      return {row, (element - row * row_elements) * kElementSize};
+    }
     const uint32_t page_elements_log2 = args_.page_size_log2 - __builtin_ctz(kElementSize);
     return {element >> page_elements_log2, (element * kElementSize) & (page_size() - 1)};
   }
 
-  // Starts reading bytes into L1. `scratch` is a multiple of kAlignment with space for the bytes and one kAlignment
-  // more. Returns the address at which the first byte arrives.
+  // The place of an element of a matrix with rows of so many elements. It begins where the run does, and where pages
+  // are rows, these are its rows.
+  template <uint32_t kElementSize>
+  FORCE_INLINE Place element(uint32_t row, uint32_t column, uint32_t width) const {
+    if (has_row_pages()) {
+      return {row, column * kElementSize};
+    }
+    return element<kElementSize>(row * width + column);
+  }
+
+  // Starts reading bytes into L1; of row pages, within one of them. `scratch` is a multiple of kAlignment with space
+  // for the bytes and one kAlignment more. Returns the address at which the first byte arrives.
   FORCE_INLINE uint32_t read(Place place, uint32_t size, uint32_t scratch) const {
     const uint32_t destination = scratch + place.misalignment();
     transfer(place, size, [&](uint64_t noc_address, uint32_t done, uint32_t bytes) {
@@ -48,7 +97,7 @@ class DramRange {
     return destination;
   }
 
-  // Starts writing bytes from an L1 address of the place's misalignment.
+  // Starts writing bytes from an L1 address of the place's misalignment; to row pages, within one of them.
   FORCE_INLINE void write(Place place, uint32_t size, uint32_t source) const {
     l1_fence();
     transfer(place, size, [&](uint64_t noc_address, uint32_t done, uint32_t bytes) {
@@ -56,7 +105,17 @@ class DramRange {
     });
   }
 
-  // Starts writing copies of one word. L1 holds a page of them.
+  // Starts writing a page from L1: all of it, or what a row has of it.
+  FORCE_INLINE void write_page(uint32_t page, uint32_t source) const {
+    if (has_row_pages() && args_.row_size <= kMaxPageSize) {
+      l1_fence();
+      noc_async_write<kMaxPageSize>(source, accessor().get_noc_addr(args_.first_page + page), args_.row_size);
+      return;
+    }
+    write({page, 0}, has_row_pages() ? args_.row_size : page_size(), source);
+  }
+
+  // Starts writing copies of one word. L1 holds max_transfer() of them.
   FORCE_INLINE void write_constant(Place place, uint32_t size, uint32_t constant_page) const {
     uint32_t source = constant_page + place.misalignment();
     transfer(place, size, [&](uint64_t noc_address, uint32_t, uint32_t bytes) {
@@ -66,15 +125,34 @@ class DramRange {
   }
 
  private:
-  // Calls `start(noc_address, done, bytes)` for each page's share of the bytes, `done` bytes after the first.
+  FORCE_INLINE auto accessor() const {
+    return TensorAccessor(AccessorArgs(), args_.address, has_row_pages() ? args_.row_stride : page_size());
+  }
+
+  // Calls `start(noc_address, done, bytes)` for each page's share of the bytes, `done` bytes after the first. A row may
+  // be more than a transfer takes: then for each kMaxPageSize of it.
   template <typename Start>
   FORCE_INLINE void transfer(Place place, uint32_t size, const Start& start) const {
-    const auto accessor = TensorAccessor(TensorAccessorArgs<kNumCompileArgs>(), args_.address, page_size());
+    const auto pages = accessor();
     uint32_t page = args_.first_page + place.page;
     uint32_t within = place.within;
+    if (has_row_pages()) {
+      for (uint32_t done = 0; done < size;) {
+        const uint32_t packet = kMaxPageSize - within % kMaxPageSize;
+        const uint32_t bytes = min(min(packet, args_.row_size - within), size - done);
+        start(pages.get_noc_addr(page, within), done, bytes);
+        done += bytes;
+        within += bytes;
+        if (within == args_.row_size) {
+          within = 0;
+          ++page;
+        }
+      }
+      return;
+    }
     for (uint32_t done = 0; done < size; ++page) {
       const uint32_t bytes = min(page_size() - within, size - done);
-      start(accessor.get_noc_addr(page, within), done, bytes);
+      start(pages.get_noc_addr(page, within), done, bytes);
       done += bytes;
       within = 0;
     }

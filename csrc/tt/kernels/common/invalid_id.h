@@ -25,13 +25,13 @@ class InvalidId {
     if (position_ == kNone) {
       return;
     }
-    const DramRange records(args.records);
+    const DramRange<kInvalidIdRecords> records(args.records);
     const auto place = records.element<kInvalidIdRecordSize>(worker);
     const uint32_t address = records.read(place, kInvalidIdRecordSize, scratch);
     read_barrier();
     L1Pointer<InvalidIdRecord> record = l1_pointer<InvalidIdRecord>(address);
     if (record->call == 0) {
-      *record = {args.call, position_, id_low_, id_high_, 0};
+      *record = {args.call, position_, id_low_, id_high_, 0, args.operation};
     } else if (record->call != args.call) {
       record->more_calls = record->more_calls + 1;
     }

@@ -25,7 +25,10 @@ std::byte* DramView::at(uint32_t bank, uint64_t address, uint64_t size) const {
             bank));
   }
   uint64_t offset = address - buffer->address();
-  uint64_t page = offset / buffer->page_size() * dram_.banks() + bank;
+  uint64_t in_page = offset % buffer->page_size();
+  bool whole_pages = in_page == 0 && size > 0 && size % buffer->page_size() == 0;
+  uint64_t more_pages = whole_pages ? size / buffer->page_size() - 1 : 0;
+  uint64_t page = (offset / buffer->page_size() + more_pages) * dram_.banks() + bank;
   if (page >= buffer->num_pages()) {
     throw DeviceError(
         str("expected a page below ",
@@ -35,12 +38,11 @@ std::byte* DramView::at(uint32_t bank, uint64_t address, uint64_t size) const {
             ", got page ",
             page));
   }
-  uint64_t in_page = offset % buffer->page_size();
-  if (in_page + size > buffer->page_size()) {
+  if (!whole_pages && in_page + size > buffer->page_size()) {
     throw DeviceError(
         str("expected a transfer to stay inside a page of ",
             buffer->page_size(),
-            " bytes, got ",
+            " bytes, or to be of whole ones, got ",
             size,
             " bytes from byte ",
             in_page,

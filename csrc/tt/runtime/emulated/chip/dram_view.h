@@ -16,7 +16,8 @@ class DramView {
  public:
   DramView(const Dram& dram, std::span<const std::shared_ptr<DramBuffer>> buffers);
 
-  // The memory of `size` bytes at an address of a bank. Throws DeviceError unless all are in one page of one buffer.
+  // The memory of `size` bytes at an address of a bank. Throws DeviceError unless all are in one page of one buffer, or
+  // whole pages of it, which follow each other in the bank.
   std::byte* at(uint32_t bank, uint64_t address, uint64_t size) const;
 
  private:

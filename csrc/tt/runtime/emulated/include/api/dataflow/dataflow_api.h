@@ -44,6 +44,19 @@ inline constexpr struct {
 
 inline constexpr uint32_t MEM_ZEROS_SIZE = moe::tt::runtime::emulated::kL1ZerosSize;
 
+// The banks that interleaved buffers are striped over.
+inline constexpr struct {
+  operator uint32_t() const {
+    return moe::tt::runtime::emulated::this_kernel().launch().chip.properties.dram_banks;
+  }
+} NUM_DRAM_BANKS;
+
+inline constexpr struct {
+  operator uint32_t() const {
+    return moe::tt::runtime::emulated::this_kernel().launch().chip.properties.num_cores();
+  }
+} NUM_L1_BANKS;
+
 // The virtual channel of a transfer makes no difference in emulation.
 inline constexpr uint8_t NOC_UNICAST_WRITE_VC = 1;
 inline constexpr uint8_t NOC_MULTICAST_WRITE_VC = 4;

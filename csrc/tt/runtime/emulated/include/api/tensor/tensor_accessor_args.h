@@ -9,6 +9,8 @@
 // kind that is emulated, has two: kInterleavedDram and the page size.
 template <std::size_t CTA_OFFSET>
 struct TensorAccessorArgs {
+  static constexpr bool is_dram = true;
+
   static uint32_t config() {
     return get_compile_time_arg_val(CTA_OFFSET);
   }

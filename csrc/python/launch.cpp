@@ -1,0 +1,218 @@
+#include "python/launch.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <pybind11/stl.h>
+#include <torch/csrc/Exceptions.h>
+#include <torch/csrc/utils/pybind.h>
+
+#include "contract/prepare_mapping.h"
+#include "contract/prepare_routing.h"
+#include "tt/launch/prepare_mapping.h"
+#include "tt/launch/prepare_routing.h"
+#include "tt/runtime/plugin.h"
+
+namespace moe::python {
+namespace {
+
+using namespace tt::launch;
+using tt::runtime::ProgramDescription;
+
+// A tensor with a page for each row: its address, and the bytes from one page to the next in its bank.
+using Rows = std::pair<uint32_t, uint32_t>;
+
+Tensor tensor_of(const Rows& rows, uint64_t row_elements, uint32_t element_size) {
+  return row_tensor(rows.first, static_cast<uint32_t>(row_elements * element_size), rows.second);
+}
+
+// The router's choices but for their addresses.
+struct ChoicesShape {
+  uint32_t num_tokens;
+  uint32_t top_k;
+  uint32_t num_experts;
+  uint32_t id_size;
+  bool ids_signed;
+  uint32_t weight_size;
+
+  RouterChoices at(const Rows& ids, const Rows& weights) const {
+    return {
+        .ids = tensor_of(ids, top_k, id_size),
+        .id_size = id_size,
+        .ids_signed = ids_signed,
+        .weights = tensor_of(weights, top_k, weight_size),
+        .weight_size = weight_size,
+        .num_tokens = num_tokens,
+        .top_k = top_k,
+        .num_experts = num_experts};
+  }
+};
+
+tt::kernels::InvalidIdArgs begin_call(
+    InvalidIdLog& log, const char* op, const RouterChoices& choices, const Rows& records) {
+  using tt::kernels::kInvalidIdRecordSize;
+  return log.begin_call(op, choices, tensor_of(records, 1, kInvalidIdRecordSize).range);
+}
+
+std::vector<Launch> prepare_mapping(
+    const Target& target,
+    InvalidIdLog& log,
+    const ChoicesShape& shape,
+    const Rows& ids,
+    const Rows& weights,
+    const Rows& records,
+    const Rows& mapping) {
+  const RouterChoices choices = shape.at(ids, weights);
+  return plan_prepare_mapping(
+      target,
+      choices,
+      begin_call(log, kPrepareMapping, choices, records),
+      tensor_of(mapping, shape.num_experts, shape.weight_size));
+}
+
+std::vector<Launch> prepare_routing(
+    const Target& target,
+    InvalidIdLog& log,
+    const ChoicesShape& shape,
+    const Rows& ids,
+    const Rows& weights,
+    const Rows& records,
+    const Rows& counts,
+    const Rows& tokens,
+    const Rows& token_weights) {
+  const RouterChoices choices = shape.at(ids, weights);
+  const auto layout = RoutingLayout<uint64_t>::of(shape.num_tokens, shape.top_k, shape.num_experts);
+  return plan_prepare_routing(
+      target,
+      choices,
+      begin_call(log, kPrepareRouting, choices, records),
+      tensor_of(counts, layout.num_rows, sizeof(uint32_t)),
+      tensor_of(tokens, layout.row_width, sizeof(uint32_t)),
+      tensor_of(token_weights, layout.row_width, shape.weight_size));
+}
+
+void bind_program(pybind11::module_& m) {
+  using tt::runtime::Kernel;
+  pybind11::class_<Kernel>(m, "Kernel")
+      .def_readonly("name", &Kernel::name, "Of a file in kernels_folder(), without its ending.")
+      .def_property_readonly(
+          "processor",
+          [](const Kernel& kernel) { return static_cast<uint32_t>(kernel.processor); },
+          "The data-movement processor that runs it: 0 or 1.")
+      .def_readonly("compile_args", &Kernel::compile_args)
+      .def_readonly("runtime_args", &Kernel::runtime_args, "For each core of the program, by its number.");
+  pybind11::class_<ProgramDescription>(m, "Program")
+      .def_property_readonly(
+          "num_cores",
+          [](const ProgramDescription& program) { return program.cores.count; },
+          "The program runs on the cores [0, num_cores), numbered row by row.")
+      .def_property_readonly(
+          "circular_buffers",
+          [](const ProgramDescription& program) {
+            std::vector<uint32_t> bytes;
+            for (const auto& buffer : program.circular_buffers) {
+              bytes.push_back(buffer.page_size * buffer.num_pages);
+            }
+            return bytes;
+          },
+          "Bytes of each; its index is its place.")
+      .def_readonly("semaphores", &ProgramDescription::semaphores, "Initial values; an id is a place.")
+      .def_readonly("kernels", &ProgramDescription::kernels);
+}
+
+}  // namespace
+
+void bind_launch(pybind11::module_& module) {
+  using pybind11::arg;
+  auto m = module.def_submodule("launch");
+  bind_program(m);
+  m.attr("RECORD_SIZE") = tt::kernels::kInvalidIdRecordSize;
+  m.attr("RECORDS_A_CORE") = tt::kernels::kProcessors;
+  m.def("kernels_folder", [] { return tt::runtime::kernels_folder().string(); });
+
+  pybind11::class_<Target>(m, "Target", "What plans know of a device.")
+      .def(
+          pybind11::init(
+              [](uint32_t columns, uint32_t l1_bytes, const std::vector<std::pair<uint32_t, uint32_t>>& noc) {
+                Target target{.grid_x = columns, .l1_bytes = l1_bytes, .noc_coordinates = {}};
+                for (const auto& [x, y] : noc) {
+                  target.noc_coordinates.push_back(x << 16 | y);
+                }
+                return target;
+              }),
+          arg("columns"),
+          arg("l1_bytes"),
+          arg("noc_coordinates"));
+
+  pybind11::class_<InvalidIdLog>(m, "InvalidIdLog", "Which call the records of invalid ids speak of.")
+      .def(pybind11::init<>())
+      .def(
+          "message",
+          [](const InvalidIdLog& log, const pybind11::bytes& records) -> std::optional<std::string> {
+            const auto bytes = static_cast<std::string_view>(records);
+            const auto invalid = log.first(std::as_bytes(std::span(bytes.data(), bytes.size())));
+            return invalid ? std::optional(invalid->message()) : std::nullopt;
+          },
+          arg("records"),
+          "The error of the first invalid id in the records, RECORD_SIZE bytes each; None if there is none.");
+
+  pybind11::class_<ChoicesShape>(m, "ChoicesShape")
+      .def(
+          pybind11::init<uint32_t, uint32_t, uint32_t, uint32_t, bool, uint32_t>(),
+          arg("num_tokens"),
+          arg("top_k"),
+          arg("num_experts"),
+          arg("id_size"),
+          arg("ids_signed"),
+          arg("weight_size"));
+
+  pybind11::class_<Launch>(m, "Launch")
+      .def_property_readonly(
+          "key",
+          [](const Launch& launch) {
+            return pybind11::make_tuple(
+                launch.kernel,
+                launch.id_size,
+                launch.weight_size,
+                launch.num_cores,
+                pybind11::tuple(pybind11::cast(launch.circular_buffers)));
+          },
+          "Launches with the same key have the same program.")
+      .def_readonly("common_args", &Launch::common_args)
+      .def(
+          "describe",
+          &describe,
+          arg("accessor_args"),
+          "The program; accessor_args are those of each tensor's TensorAccessor, one after the other.");
+
+  m.def(
+      "prepare_mapping",
+      torch::wrap_pybind_function(&prepare_mapping),
+      arg("target"),
+      arg("log"),
+      arg("shape"),
+      arg("ids"),
+      arg("weights"),
+      arg("records"),
+      arg("mapping"));
+  m.def(
+      "prepare_routing",
+      torch::wrap_pybind_function(&prepare_routing),
+      arg("target"),
+      arg("log"),
+      arg("shape"),
+      arg("ids"),
+      arg("weights"),
+      arg("records"),
+      arg("counts"),
+      arg("tokens"),
+      arg("token_weights"));
+}
+
+}  // namespace moe::python

@@ -1,0 +1,66 @@
+#include "tt/launch/invalid_id_log.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "contract/invalid_id.h"
+
+namespace moe::tt::launch {
+
+using kernels::InvalidIdRecord;
+using kernels::kInvalidIdRecordSize;
+
+std::string InvalidId::message() const {
+  return id_out_of_range_message(op, position, top_k, id, num_experts) +
+         (more_calls ? "; calls after it met such ids too" : "");
+}
+
+uint64_t InvalidIdLog::num_bytes(uint32_t num_cores) {
+  return uint64_t{num_cores} * kernels::kProcessors * kInvalidIdRecordSize;
+}
+
+kernels::InvalidIdArgs InvalidIdLog::begin_call(
+    const char* op, const RouterChoices& choices, const kernels::DramRangeArgs& records) {
+  const Operation operation{op, choices.top_k, choices.num_experts, choices.id_size, choices.ids_signed};
+  auto found = std::ranges::find(operations_, operation);
+  if (found == operations_.end()) {
+    found = operations_.insert(found, operation);
+  }
+  ++last_call_;
+  if (last_call_ == 0) {
+    ++last_call_;  // 0 is no call
+  }
+  return {records, last_call_, static_cast<uint32_t>(found - operations_.begin())};
+}
+
+std::optional<InvalidId> InvalidIdLog::first(std::span<const std::byte> records) const {
+  std::vector<InvalidIdRecord> met;
+  for (; records.size() >= kInvalidIdRecordSize; records = records.subspan(kInvalidIdRecordSize)) {
+    InvalidIdRecord record;
+    std::memcpy(&record, records.data(), sizeof(record));
+    if (record.call != 0) {
+      met.push_back(record);
+    }
+  }
+  if (met.empty()) {
+    return std::nullopt;
+  }
+  const auto order = [](const InvalidIdRecord& record) { return std::pair(record.call, record.position); };
+  const InvalidIdRecord first = *std::ranges::min_element(met, {}, order);
+  const bool more_calls = std::ranges::any_of(
+      met, [&](const InvalidIdRecord& record) { return record.more_calls > 0 || record.call != first.call; });
+  const Operation& operation = operations_.at(first.operation);
+  return InvalidId{
+      operation.op, first.position, operation.top_k, id_of(operation, first), operation.num_experts, more_calls};
+}
+
+// The host's number for an id of the kernel's two words.
+int64_t InvalidIdLog::id_of(const Operation& operation, const InvalidIdRecord& record) {
+  if (operation.id_size == sizeof(int64_t)) {
+    return static_cast<int64_t>(static_cast<uint64_t>(record.id_high) << 32 | record.id_low);
+  }
+  return operation.ids_signed ? static_cast<int64_t>(static_cast<int32_t>(record.id_low)) : record.id_low;
+}
+
+}  // namespace moe::tt::launch

@@ -1,0 +1,96 @@
+"""Launches as data, as ``torch_moe_ttnn.ttnn`` hands them to ttnn: no device takes part."""
+
+import struct
+
+import pytest
+
+from torch_moe_ttnn import _C
+
+COLUMNS, ROWS = 8, 9
+RECORDS = (4096, 64)
+
+
+@pytest.fixture
+def target():
+    noc = [(18 + core % COLUMNS, 18 + core // COLUMNS) for core in range(COLUMNS * ROWS)]
+    return _C.launch.Target(columns=COLUMNS, l1_bytes=256 * 1024, noc_coordinates=noc)
+
+
+@pytest.fixture
+def log():
+    return _C.launch.InvalidIdLog()
+
+
+def shape(tokens, top_k, experts, id_size=4, ids_signed=False):
+    return _C.launch.ChoicesShape(tokens, top_k, experts, id_size, ids_signed, weight_size=2)
+
+
+def plan_mapping(target, log, choices, ids=(1 << 20, 32), mapping=(3 << 20, 256)):
+    (launch,) = _C.launch.prepare_mapping(target, log, choices, ids, (2 << 20, 32), RECORDS, mapping)
+    return launch
+
+
+def plan_routing(target, log, choices):
+    addresses = [(number << 20, 32) for number in range(3, 6)]
+    return _C.launch.prepare_routing(target, log, choices, (1 << 20, 32), (2 << 20, 32), RECORDS, *addresses)
+
+
+def test_a_launch_says_what_to_build(target, log):
+    launch = plan_mapping(target, log, shape(32, 4, 128))
+    program = launch.describe([2, 0] * 4)
+    assert [kernel.name for kernel in program.kernels] == ["prepare_mapping"] * 2
+    assert [kernel.processor for kernel in program.kernels] == [0, 1]
+    for kernel in program.kernels:
+        assert kernel.compile_args[-8:] == [2, 0] * 4
+        assert len(kernel.runtime_args) == program.num_cores
+    # A page a token, two workers a core, and whole rows of the grid.
+    assert program.num_cores == 16
+    assert program.semaphores == []
+    assert sum(program.circular_buffers) <= 256 * 1024 + 2 * 64
+
+
+def test_programs_do_not_depend_on_sizes_and_addresses(target, log):
+    one = plan_mapping(target, log, shape(32, 4, 128))
+    other = plan_mapping(target, log, shape(30, 3, 64), ids=(7 << 20, 64), mapping=(9 << 20, 128))
+    assert one.key == other.key
+    assert one.common_args != other.common_args
+    assert len(one.common_args) == len(other.common_args)
+    assert plan_mapping(target, log, shape(32, 4, 128, id_size=2)).key != one.key
+
+
+def test_addresses_are_in_the_common_arguments(target, log):
+    for launch in [plan_mapping(target, log, shape(32, 4, 128)), *plan_routing(target, log, shape(32, 4, 128))]:
+        for address in (1 << 20, 2 << 20, 3 << 20, RECORDS[0]):
+            assert address in launch.common_args
+
+
+def test_cores_send_to_each_other_by_their_noc_coordinates(target, log):
+    (launch,) = plan_routing(target, log, shape(512, 8, 128))
+    program = launch.describe([2, 0] * 6)
+    assert program.semaphores == [0]
+    coordinates = [18 + core % COLUMNS << 16 | 18 + core // COLUMNS for core in range(program.num_cores)]
+    assert launch.common_args[-program.num_cores :] == coordinates
+
+
+def test_the_log_knows_what_a_record_speaks_of(target, log):
+    assert log.message(bytes(64 * 144)) is None
+    plan_mapping(target, log, shape(32, 4, 128))
+    plan_mapping(target, log, shape(32, 5, 128, ids_signed=True))
+    call, position, id_low, operation = 2, 13, 2**32 - 7, 1
+    record = struct.pack("<6I", call, position, id_low, 0, 0, operation).ljust(64, b"\0")
+    text = log.message(bytes(64) + record + bytes(64))
+    assert text.startswith("moe::prepare_mapping: expected expert ids in [0, 128)")
+    assert "got -7 at selected_experts[2, 3]" in text
+
+
+@pytest.mark.parametrize(
+    ("choices", "ids", "message"),
+    [
+        (shape(1, 2000, 4000), (1 << 20, 8000), "expected rows of choices of at most 4096 bytes, got 8000 bytes"),
+        (shape(1, 1, 1 << 20), (1 << 20, 32), "expected rows of the map of at most"),
+        (shape(1 << 20, 1, 1 << 14), (1 << 20, 32), "expected at most 4294963199 elements of an output"),
+    ],
+)
+def test_what_kernels_cannot_do_is_refused(target, log, choices, ids, message):
+    with pytest.raises(RuntimeError, match=message):
+        plan_mapping(target, log, choices, ids=ids)

@@ -1,0 +1,9 @@
+"""The operators on ``ttnn.Tensor``s, by ttnn's own launches: no copy, no other device, no wait.
+
+Importing ``torch_moe_ttnn.ttnn`` imports ttnn; importing ``torch_moe_ttnn`` does not. ``docs/ttnn.md`` begins here.
+"""
+
+from torch_moe_ttnn.ttnn._operators import Routing, check, prepare_mapping, prepare_routing
+from torch_moe_ttnn.ttnn._register import register
+
+__all__ = ["Routing", "check", "prepare_mapping", "prepare_routing", "register"]

@@ -1,0 +1,124 @@
+"""What the operators take: checks, and the sizes that come of them."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+import ttnn
+
+from torch_moe_ttnn import _C
+
+__all__ = ["Call", "check_memory_config", "check_tensors"]
+
+_ID_DTYPES = {ttnn.uint32: torch.uint32, ttnn.int32: torch.int32, ttnn.uint16: torch.uint16}
+_WEIGHT_DTYPES = {ttnn.bfloat16: torch.bfloat16, ttnn.float32: torch.float32}
+_TTNN_DTYPES = {torch.uint32: ttnn.uint32} | {theirs: ours for ours, theirs in _WEIGHT_DTYPES.items()}
+
+
+class Call(NamedTuple):
+    """An operator with sizes and dtypes: all that a call depends on but memory."""
+
+    num_choices: int
+    shape: _C.launch.ChoicesShape
+    outputs: list[tuple[ttnn.Shape, ttnn.DataType]]
+
+    @classmethod
+    @lru_cache(maxsize=4096)
+    def of(
+        cls,
+        op: str,
+        ids_shape: tuple[int, ...],
+        weights_shape: tuple[int, ...],
+        ids_dtype: ttnn.DataType,
+        weights_dtype: ttnn.DataType,
+        num_experts: int,
+    ) -> "Call":
+        """Check shapes, dtypes and the number of experts as every backend does, in its words: on meta tensors."""
+        ids = torch.empty(_matrix(ids_shape), dtype=_ID_DTYPES[ids_dtype], device="meta")
+        weights = torch.empty(_matrix(weights_shape), dtype=_WEIGHT_DTYPES[weights_dtype], device="meta")
+        outputs = getattr(torch.ops.moe, op).default(ids, weights, num_experts)
+        if ids.numel() == 0:
+            raise RuntimeError(
+                f"moe::{op}: expected one token and one choice or more on ttnn tensors, got shape {list(ids.shape)}; "
+                "there is nothing to launch"
+            )
+        num_tokens, top_k = ids.shape
+        shape = _C.launch.ChoicesShape(
+            num_tokens, top_k, num_experts, ids.element_size(), ids.dtype.is_signed, weights.element_size()
+        )
+        described = [outputs] if isinstance(outputs, torch.Tensor) else outputs
+        return cls(
+            num_tokens * top_k,
+            shape,
+            [(ttnn.Shape(list(output.shape)), _TTNN_DTYPES[output.dtype]) for output in described],
+        )
+
+
+def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape without leading dimensions of 1 before the last two."""
+    while len(shape) > 2 and shape[0] == 1:
+        shape = shape[1:]
+    return shape
+
+
+def check_tensors(op: str, selected_experts: ttnn.Tensor, routing_weights: ttnn.Tensor) -> None:
+    """Raise what is wrong with how the tensors are stored, and what to call about it.
+
+    Raises:
+        TypeError: An argument is no ``ttnn.Tensor``.
+        RuntimeError: Not on a device, not on the same one, another layout, memory or dtype.
+    """
+    _check_tensor(op, "selected_experts", selected_experts, _ID_DTYPES)
+    _check_tensor(op, "routing_weights", routing_weights, _WEIGHT_DTYPES)
+    device = selected_experts.device()
+    other = routing_weights.device()
+    if device is not other:
+        raise RuntimeError(
+            f"moe::{op}: expected selected_experts and routing_weights on the same device, got {device} (id "
+            f"{device.id()}) and {other} (id {other.id()})"
+        )
+    if device.get_num_devices() != 1:
+        raise RuntimeError(
+            f"moe::{op}: expected tensors of one chip, got those of {device}; call it for each tensor of "
+            "ttnn.get_device_tensors, on a submesh of one chip"
+        )
+
+
+def _check_tensor(op: str, name: str, tensor: ttnn.Tensor, dtypes: dict[ttnn.DataType, torch.dtype]) -> None:
+    if not isinstance(tensor, ttnn.Tensor):
+        raise TypeError(
+            f"moe::{op}: expected a ttnn.Tensor for {name}, got {type(tensor).__name__}; torch_moe_ttnn.{op} takes "
+            "PyTorch's tensors, and ttnn.from_torch turns them into ttnn's"
+        )
+    if not ttnn.is_tensor_storage_on_device(tensor):
+        raise RuntimeError(
+            f"moe::{op}: expected {name} on a device, got a tensor in the host's memory; call ttnn.to_device"
+        )
+    if not tensor.is_allocated():
+        raise RuntimeError(f"moe::{op}: expected {name} with its memory, got a tensor that was deallocated")
+    if tensor.layout != ttnn.ROW_MAJOR_LAYOUT:
+        raise RuntimeError(
+            f"moe::{op}: expected {name} in ttnn.ROW_MAJOR_LAYOUT, got {tensor.layout}; call "
+            f"ttnn.to_layout({name}, ttnn.ROW_MAJOR_LAYOUT)"
+        )
+    memory = tensor.memory_config()
+    if memory.memory_layout != ttnn.TensorMemoryLayout.INTERLEAVED:
+        raise RuntimeError(
+            f"moe::{op}: expected {name} interleaved, got {memory.memory_layout}; call "
+            f"ttnn.to_memory_config({name}, ttnn.DRAM_MEMORY_CONFIG)"
+        )
+    if tensor.dtype not in dtypes:
+        wanted = " or ".join(dtype.name.lower() for dtype in dtypes)
+        raise RuntimeError(
+            f"moe::{op}: expected {name} of dtype {wanted}, got {tensor.dtype.name.lower()}; call "
+            f"ttnn.typecast({name}, ttnn.{next(iter(dtypes)).name.lower()})"
+        )
+
+
+def check_memory_config(op: str, memory_config: ttnn.MemoryConfig) -> None:
+    """Raise a RuntimeError unless outputs can have this memory."""
+    if memory_config.memory_layout != ttnn.TensorMemoryLayout.INTERLEAVED:
+        raise RuntimeError(
+            f"moe::{op}: expected an interleaved memory_config, got {memory_config.memory_layout}; shard the output "
+            "with ttnn.to_memory_config"
+        )

@@ -1,0 +1,145 @@
+"""The operators."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import ttnn
+
+from torch_moe_ttnn import _C
+from torch_moe_ttnn.ttnn._arguments import Call, check_memory_config, check_tensors
+from torch_moe_ttnn.ttnn._device import Device, rows_of
+
+__all__ = ["Routing", "check", "prepare_mapping", "prepare_routing"]
+
+
+class Routing(NamedTuple):
+    """What :func:`prepare_routing` returns: ROW_MAJOR tensors, with E_padded = E rounded up to a multiple of 32."""
+
+    num_routed_tokens: ttnn.Tensor
+    routed_tokens: ttnn.Tensor
+    routed_token_weights: ttnn.Tensor
+
+
+def prepare_mapping(
+    selected_experts: ttnn.Tensor,
+    routing_weights: ttnn.Tensor,
+    num_experts: int,
+    *,
+    memory_config: ttnn.MemoryConfig | None = None,
+) -> ttnn.Tensor:
+    """Turn a router's sparse choice into a dense map of weights, on ttnn tensors.
+
+    Args:
+        selected_experts: (T, K), with any leading dimensions of 1; uint32, int32 or uint16, ROW_MAJOR, interleaved in
+            DRAM or L1. The ids of the experts that each token goes to, each in [0, num_experts). The id with all bits
+            set is "no expert": the choice goes nowhere.
+        routing_weights: The same shape; bfloat16 or float32, stored likewise. The weight of each choice.
+        num_experts: E, at least 1 and at least K.
+        memory_config: Of the output; interleaved. ``ttnn.DRAM_MEMORY_CONFIG`` where it is not given.
+
+    Returns:
+        (T, E), ROW_MAJOR, dtype of ``routing_weights``: at [t, e] the weight with which token t goes to expert e, else
+        0. ``ttnn.reshape(mapping, (1, 1, T, E))`` is a view.
+
+    Raises:
+        TypeError: an argument is no ``ttnn.Tensor``.
+        RuntimeError: a wrong shape, dtype, layout, memory, device or size; the text says what to call. An id out of
+            range is no error here, for the call waits for nothing: see :func:`check`.
+
+    Example:
+        >>> experts = ttnn.from_torch(torch.tensor([[2, 0], [1, -1]]), dtype=ttnn.int32, device=device)
+        >>> weights = ttnn.from_torch(torch.tensor([[0.75, 0.25], [1.0, 0.0]]), dtype=ttnn.bfloat16, device=device)
+        >>> ttnn.to_torch(torch_moe_ttnn.ttnn.prepare_mapping(experts, weights, 3))
+        tensor([[0.2500, 0.0000, 0.7500],
+                [0.0000, 1.0000, 0.0000]], dtype=torch.bfloat16)
+    """
+    (mapping,) = _call(
+        "prepare_mapping", _C.launch.prepare_mapping, selected_experts, routing_weights, num_experts, memory_config
+    )
+    return mapping
+
+
+def prepare_routing(
+    selected_experts: ttnn.Tensor,
+    routing_weights: ttnn.Tensor,
+    num_experts: int,
+    *,
+    memory_config: ttnn.MemoryConfig | None = None,
+) -> Routing:
+    """Turn a router's sparse choice into a list of tokens for each expert, on ttnn tensors.
+
+    Args:
+        selected_experts: As :func:`prepare_mapping` takes it.
+        routing_weights: As :func:`prepare_mapping` takes it.
+        num_experts: E, at least 1 and at least K.
+        memory_config: Of the outputs; interleaved. ``ttnn.DRAM_MEMORY_CONFIG`` where it is not given.
+
+    Returns:
+        A :class:`Routing` of ROW_MAJOR tensors, with W = T·K: ``num_routed_tokens`` (1, E_padded), uint32;
+        ``routed_tokens`` (E_padded, W), uint32, ascending, padded with 0xFFFFFFFF; ``routed_token_weights``
+        (E_padded, W), dtype of ``routing_weights``, padded with 0.
+
+    Raises:
+        TypeError: an argument is no ``ttnn.Tensor``.
+        RuntimeError: a wrong shape, dtype, layout, memory, device or size; the text says what to call. An id out of
+            range is no error here, for the call waits for nothing: see :func:`check`.
+    """
+    counts, tokens, weights = _call(
+        "prepare_routing", _C.launch.prepare_routing, selected_experts, routing_weights, num_experts, memory_config
+    )
+    return Routing(counts, tokens, weights)
+
+
+def check(device: ttnn.MeshDevice) -> None:
+    """Wait for the operators on a device, and raise if one of them met an id out of range since the last check.
+
+    Such an id routes nowhere, and nothing else is affected. This reads from the device: call it where the host waits
+    anyway, and not while a trace is captured.
+
+    Args:
+        device: As ``ttnn.open_device`` returns it.
+
+    Raises:
+        IndexError: an id was neither in [0, num_experts) nor "no expert". The text names the operator, the first
+            position, the id and the number of experts.
+    """
+    found = Device.find(device)
+    message = None if found is None else found.take_invalid_id()
+    if message is not None:
+        raise IndexError(message)
+
+
+def _call(
+    op: str,
+    plan: Callable[..., list[_C.launch.Launch]],
+    selected_experts: ttnn.Tensor,
+    routing_weights: ttnn.Tensor,
+    num_experts: int,
+    memory_config: ttnn.MemoryConfig | None,
+) -> list[ttnn.Tensor]:
+    """Check, allocate, plan and launch. Reads nothing back."""
+    check_tensors(op, selected_experts, routing_weights)
+    call = Call.of(
+        op,
+        tuple(selected_experts.shape),
+        tuple(routing_weights.shape),
+        selected_experts.dtype,
+        routing_weights.dtype,
+        num_experts,
+    )
+    if memory_config is None:
+        memory_config = ttnn.DRAM_MEMORY_CONFIG
+    else:
+        check_memory_config(op, memory_config)
+    owner = selected_experts.device()
+    device = Device.of(owner)
+    outputs = [
+        ttnn.allocate_tensor_on_device(shape, dtype, ttnn.ROW_MAJOR_LAYOUT, owner, memory_config)
+        for shape, dtype in call.outputs
+    ]
+    inputs = [selected_experts, routing_weights, device.records]
+    tensors = [*inputs, *outputs]
+    launches = plan(device.target(call.num_choices), device.log, call.shape, *map(rows_of, tensors))
+    for launch in launches:
+        device.programs.launch(launch, tensors)
+    return outputs
