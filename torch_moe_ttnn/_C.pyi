@@ -81,6 +81,21 @@ class launch:
         tokens: tuple[int, int],
         token_weights: tuple[int, int],
     ) -> list[Launch]: ...
+    @staticmethod
+    def prepare_grouping(
+        target: Target,
+        log: InvalidIdLog,
+        shape: ChoicesShape,
+        ids: tuple[int, int],
+        weights: tuple[int, int],
+        records: tuple[int, int],
+        sizes: tuple[int, int],
+        offsets: tuple[int, int],
+        tokens: tuple[int, int],
+        grouped_weights: tuple[int, int],
+        positions: tuple[int, int],
+        alignment: int,
+    ) -> list[Launch]: ...
 
 class tt:
     class DeviceProperties:

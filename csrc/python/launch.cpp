@@ -13,11 +13,14 @@
 #include <torch/csrc/Exceptions.h>
 #include <torch/csrc/utils/pybind.h>
 
+#include "contract/prepare_grouping.h"
 #include "contract/prepare_mapping.h"
 #include "contract/prepare_routing.h"
+#include "tt/launch/prepare_grouping.h"
 #include "tt/launch/prepare_mapping.h"
 #include "tt/launch/prepare_routing.h"
 #include "tt/runtime/plugin.h"
+#include "tt/support/str.h"
 
 namespace moe::python {
 namespace {
@@ -95,6 +98,44 @@ std::vector<Launch> prepare_routing(
       tensor_of(counts, layout.num_rows, sizeof(uint32_t)),
       tensor_of(tokens, layout.row_width, sizeof(uint32_t)),
       tensor_of(token_weights, layout.row_width, shape.weight_size));
+}
+
+std::vector<Launch> prepare_grouping(
+    const Target& target,
+    InvalidIdLog& log,
+    const ChoicesShape& shape,
+    const Rows& ids,
+    const Rows& weights,
+    const Rows& records,
+    const Rows& sizes,
+    const Rows& offsets,
+    const Rows& tokens,
+    const Rows& grouped_weights,
+    const Rows& positions,
+    uint32_t alignment) {
+  const uint32_t num_groups = shape.num_experts;
+  if (num_groups > max_groups(target)) {
+    throw tt::runtime::DeviceError(
+        tt::str(
+            kPrepareGrouping,
+            ": expected at most ",
+            max_groups(target),
+            " groups, whose counts have room in a core's L1, got ",
+            num_groups,
+            "; group on the host, with torch_moe_ttnn.prepare_grouping"));
+  }
+  const RouterChoices choices = shape.at(ids, weights);
+  const auto layout = GroupingLayout<uint64_t>::of(uint64_t{shape.num_tokens} * shape.top_k, num_groups, alignment);
+  return plan_prepare_grouping(
+      target,
+      choices,
+      alignment,
+      begin_call(log, kPrepareGrouping, choices, records),
+      {.sizes = tensor_of(sizes, num_groups, sizeof(int32_t)),
+       .offsets = tensor_of(offsets, uint64_t{num_groups} + 1, sizeof(int32_t)),
+       .tokens = tensor_of(tokens, layout.num_rows, sizeof(int32_t)),
+       .weights = tensor_of(grouped_weights, layout.num_rows, shape.weight_size),
+       .positions = tensor_of(positions, shape.top_k, sizeof(int32_t))});
 }
 
 void bind_program(pybind11::module_& m) {
@@ -213,6 +254,21 @@ void bind_launch(pybind11::module_& module) {
       arg("counts"),
       arg("tokens"),
       arg("token_weights"));
+  m.def(
+      "prepare_grouping",
+      torch::wrap_pybind_function(&prepare_grouping),
+      arg("target"),
+      arg("log"),
+      arg("shape"),
+      arg("ids"),
+      arg("weights"),
+      arg("records"),
+      arg("sizes"),
+      arg("offsets"),
+      arg("tokens"),
+      arg("grouped_weights"),
+      arg("positions"),
+      arg("alignment"));
 }
 
 }  // namespace moe::python

@@ -17,7 +17,7 @@ with warnings.catch_warnings():
 
 import torch_moe_ttnn.ttnn as moe
 
-OPERATORS = ("prepare_mapping", "prepare_routing")
+OPERATORS = ("prepare_mapping", "prepare_routing", "prepare_grouping")
 ID_DTYPES = {ttnn.uint32: torch.uint32, ttnn.int32: torch.int32, ttnn.uint16: torch.uint16}
 WEIGHT_DTYPES = {ttnn.bfloat16: torch.bfloat16, ttnn.float32: torch.float32}
 
@@ -42,9 +42,9 @@ def as_tuple(outputs):
     return (outputs,) if isinstance(outputs, ttnn.Tensor | torch.Tensor) else tuple(outputs)
 
 
-def check_outputs(operator, on_host, outputs, experts):
+def check_outputs(operator, on_host, outputs, experts, **options):
     """Compare outputs with the reference's: shapes, dtypes and every bit."""
-    expected = as_tuple(getattr(reference, operator)(*on_host, experts))
+    expected = as_tuple(getattr(reference, operator)(*on_host, experts, **options))
     outputs = as_tuple(outputs)
     assert len(outputs) == len(expected)
     for output, wanted in zip(outputs, expected, strict=True):
@@ -59,7 +59,7 @@ def bits(tensor):
     return tensor.contiguous().view(torch.uint8)
 
 
-def call_and_check(operator, on_host, on_device, experts, **options):
-    outputs = getattr(moe, operator)(*on_device, experts, **options)
-    check_outputs(operator, on_host, outputs, experts)
+def call_and_check(operator, on_host, on_device, experts, memory_config=None, **options):
+    outputs = getattr(moe, operator)(*on_device, experts, memory_config=memory_config, **options)
+    check_outputs(operator, on_host, outputs, experts, **options)
     return as_tuple(outputs)

@@ -19,9 +19,10 @@ from tensors import (
 
 DRAM, L1 = ttnn.DRAM_MEMORY_CONFIG, ttnn.L1_MEMORY_CONFIG
 
-pytestmark = pytest.mark.parametrize("operator", OPERATORS)
+every_operator = pytest.mark.parametrize("operator", OPERATORS)
 
 
+@every_operator
 @pytest.mark.parametrize("experts", [8, 16, 32, 128])
 @pytest.mark.parametrize("top_k", [2, 3, 4])
 @pytest.mark.parametrize("tokens", [2, 4, 8, 16, 32])
@@ -29,6 +30,7 @@ def test_the_sizes_of_the_fork(device, operator, tokens, top_k, experts):
     call_and_check(operator, *choices(device, tokens, top_k, experts), experts)
 
 
+@every_operator
 @pytest.mark.parametrize(
     ("tokens", "top_k", "experts"),
     # Models' sizes, odd ones, one token, rows of several packets, rows that are not a multiple of a word.
@@ -39,6 +41,7 @@ def test_other_sizes(device, operator, tokens, top_k, experts, distribution):
     call_and_check(operator, *choices(device, tokens, top_k, experts, distribution=distribution), experts)
 
 
+@every_operator
 @pytest.mark.parametrize("weights", WEIGHT_DTYPES, ids=lambda dtype: dtype.name)
 @pytest.mark.parametrize("ids", ID_DTYPES, ids=lambda dtype: dtype.name)
 def test_dtypes(device, operator, ids, weights):
@@ -46,6 +49,7 @@ def test_dtypes(device, operator, ids, weights):
     call_and_check(operator, on_host, on_device, 40)
 
 
+@every_operator
 @pytest.mark.parametrize(
     ("ids", "weights", "output"), list(itertools.product([DRAM, L1], repeat=3)), ids=lambda m: m.buffer_type.name
 )
@@ -55,6 +59,7 @@ def test_memory(device, operator, ids, weights, output):
     assert all(tensor.memory_config().buffer_type == output.buffer_type for tensor in outputs)
 
 
+@every_operator
 @pytest.mark.parametrize("leading", [(1,), (1, 1), (1, 1, 1)])
 def test_leading_dimensions_of_one(device, operator, leading):
     on_host, _ = choices(device, 32, 4, 16)
@@ -65,12 +70,14 @@ def test_leading_dimensions_of_one(device, operator, leading):
     call_and_check(operator, on_host, on_device, 16)
 
 
+@every_operator
 def test_views(device, operator):
     on_host, on_device = choices(device, 32, 4, 16)
     on_device = [ttnn.reshape(tensor, (1, 1, 32, 4)) for tensor in on_device]
     call_and_check(operator, on_host, on_device, 16)
 
 
+@every_operator
 def test_repeated_ids(device, operator):
     ids = torch.tensor([[3, 3, 1], [0, 2, 2]], dtype=torch.int32)
     weights = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -78,6 +85,7 @@ def test_repeated_ids(device, operator):
     call_and_check(operator, (ids, weights), on_device, 4)
 
 
+@every_operator
 def test_inputs_stay(device, operator):
     on_host, on_device = choices(device, 32, 4, 16)
     getattr(moe, operator)(*on_device, 16)
@@ -85,6 +93,7 @@ def test_inputs_stay(device, operator):
         assert torch.equal(ttnn.to_torch(after), before)
 
 
+@every_operator
 def test_calls_with_other_tensors_share_programs(device, operator):
     """ttnn's cached program gets the addresses and sizes of each call."""
     sizes = [(tokens, 4, experts, seed) for tokens in (32, 30) for experts in (16, 12) for seed in (1, 2)]
@@ -98,6 +107,7 @@ def test_calls_with_other_tensors_share_programs(device, operator):
         check_outputs(operator, on_host, output, experts)
 
 
+@every_operator
 def test_outputs_are_given_back(device, operator):
     _, on_device = choices(device, 32, 4, 16)
     call = getattr(moe, operator)
@@ -108,3 +118,10 @@ def test_outputs_are_given_back(device, operator):
         for output in outputs:
             ttnn.deallocate(output)
     assert addresses[0] == addresses[1]
+
+
+@pytest.mark.parametrize("alignment", [1, 3, 32])
+@pytest.mark.parametrize(("tokens", "top_k", "experts"), [(1, 1, 1), (32, 4, 16), (33, 3, 37), (1024, 8, 128)])
+def test_alignment(device, tokens, top_k, experts, alignment):
+    on_host, on_device = choices(device, tokens, top_k, experts, distribution="padded")
+    call_and_check("prepare_grouping", on_host, on_device, experts, alignment=alignment)

@@ -3,7 +3,14 @@
 Importing ``torch_moe_ttnn.ttnn`` imports ttnn; importing ``torch_moe_ttnn`` does not. ``docs/ttnn.md`` begins here.
 """
 
-from torch_moe_ttnn.ttnn._operators import Routing, check, prepare_mapping, prepare_routing
+from torch_moe_ttnn.ttnn._operators import (
+    Grouping,
+    Routing,
+    check,
+    prepare_grouping,
+    prepare_mapping,
+    prepare_routing,
+)
 from torch_moe_ttnn.ttnn._register import register
 
-__all__ = ["Routing", "check", "prepare_mapping", "prepare_routing", "register"]
+__all__ = ["Grouping", "Routing", "check", "prepare_grouping", "prepare_mapping", "prepare_routing", "register"]

@@ -12,14 +12,16 @@ __all__ = ["Call", "check_memory_config", "check_tensors"]
 
 _ID_DTYPES = {ttnn.uint32: torch.uint32, ttnn.int32: torch.int32, ttnn.uint16: torch.uint16}
 _WEIGHT_DTYPES = {ttnn.bfloat16: torch.bfloat16, ttnn.float32: torch.float32}
-_TTNN_DTYPES = {torch.uint32: ttnn.uint32} | {theirs: ours for ours, theirs in _WEIGHT_DTYPES.items()}
+_TTNN_DTYPES = {torch.uint32: ttnn.uint32, torch.int32: ttnn.int32} | {
+    theirs: ours for ours, theirs in _WEIGHT_DTYPES.items()
+}
 
 
 class Call(NamedTuple):
     """An operator with sizes and dtypes: all that a call depends on but memory."""
 
-    num_choices: int
     shape: _C.launch.ChoicesShape
+    size: int  # choices or experts, whichever are more
     outputs: list[tuple[ttnn.Shape, ttnn.DataType]]
 
     @classmethod
@@ -32,11 +34,12 @@ class Call(NamedTuple):
         ids_dtype: ttnn.DataType,
         weights_dtype: ttnn.DataType,
         num_experts: int,
+        **options: int,
     ) -> "Call":
         """Check shapes, dtypes and the number of experts as every backend does, in its words: on meta tensors."""
         ids = torch.empty(_matrix(ids_shape), dtype=_ID_DTYPES[ids_dtype], device="meta")
         weights = torch.empty(_matrix(weights_shape), dtype=_WEIGHT_DTYPES[weights_dtype], device="meta")
-        outputs = getattr(torch.ops.moe, op).default(ids, weights, num_experts)
+        outputs = getattr(torch.ops.moe, op).default(ids, weights, num_experts, **options)
         if ids.numel() == 0:
             raise RuntimeError(
                 f"moe::{op}: expected one token and one choice or more on ttnn tensors, got shape {list(ids.shape)}; "
@@ -48,8 +51,8 @@ class Call(NamedTuple):
         )
         described = [outputs] if isinstance(outputs, torch.Tensor) else outputs
         return cls(
-            num_tokens * top_k,
             shape,
+            max(num_tokens * top_k, num_experts),
             [(ttnn.Shape(list(output.shape)), _TTNN_DTYPES[output.dtype]) for output in described],
         )
 

@@ -14,8 +14,8 @@ Rows = tuple[int, int]
 """A tensor's address, and the bytes from one page to the next in its bank."""
 
 # Of each core's L1. Tensors that live in L1 take theirs from its other end, and ttnn refuses a program that would reach
-# them: few choices do with little.
-_FEW_CHOICES = 4096
+# them: few choices and experts do with little.
+_FEW = 4096
 _L1_BYTES_FOR_FEW = 256 * 1024
 _L1_BYTES = 1024 * 1024
 
@@ -65,9 +65,9 @@ class Device:
         )
         self.records = ttnn.to_device(self._zeros, device, memory_config=ttnn.DRAM_MEMORY_CONFIG)
 
-    def target(self, num_choices: int) -> _C.launch.Target:
-        """Return what plans for so many choices may use."""
-        return self._target_for_few if num_choices <= _FEW_CHOICES else self._target
+    def target(self, size: int) -> _C.launch.Target:
+        """Return what plans for so many choices or experts may use."""
+        return self._target_for_few if size <= _FEW else self._target
 
     def take_invalid_id(self) -> str | None:
         """Return the error of the first invalid id since the last time, once everything launched has ended."""

@@ -9,7 +9,7 @@ from torch_moe_ttnn import _C
 from torch_moe_ttnn.ttnn._arguments import Call, check_memory_config, check_tensors
 from torch_moe_ttnn.ttnn._device import Device, rows_of
 
-__all__ = ["Routing", "check", "prepare_mapping", "prepare_routing"]
+__all__ = ["Grouping", "Routing", "check", "prepare_grouping", "prepare_mapping", "prepare_routing"]
 
 
 class Routing(NamedTuple):
@@ -18,6 +18,16 @@ class Routing(NamedTuple):
     num_routed_tokens: ttnn.Tensor
     routed_tokens: ttnn.Tensor
     routed_token_weights: ttnn.Tensor
+
+
+class Grouping(NamedTuple):
+    """What :func:`prepare_grouping` returns: ROW_MAJOR tensors, with L = E groups and N rows."""
+
+    group_sizes: ttnn.Tensor
+    group_offsets: ttnn.Tensor
+    grouped_tokens: ttnn.Tensor
+    grouped_weights: ttnn.Tensor
+    positions: ttnn.Tensor
 
 
 def prepare_mapping(
@@ -90,6 +100,47 @@ def prepare_routing(
     return Routing(counts, tokens, weights)
 
 
+def prepare_grouping(
+    selected_experts: ttnn.Tensor,
+    routing_weights: ttnn.Tensor,
+    num_experts: int,
+    *,
+    alignment: int = 1,
+    memory_config: ttnn.MemoryConfig | None = None,
+) -> Grouping:
+    """Sort a router's choices by expert, on ttnn tensors: rows for each expert, one expert's after the other's.
+
+    Args:
+        selected_experts: As :func:`prepare_mapping` takes it.
+        routing_weights: As :func:`prepare_mapping` takes it.
+        num_experts: E, at least 1 and at least K.
+        alignment: Each expert's rows begin at a multiple of it; 32 makes them whole tiles.
+        memory_config: Of the outputs; interleaved. ``ttnn.DRAM_MEMORY_CONFIG`` where it is not given.
+
+    Returns:
+        A :class:`Grouping` of ROW_MAJOR tensors, int32 but for the weights: ``group_sizes`` (E,); ``group_offsets``
+        (E + 1,), where each expert's rows begin; ``grouped_tokens`` (N,), the token of each row, -1 in padding;
+        ``grouped_weights`` (N,), dtype of ``routing_weights``, 0 in padding; ``positions`` (T, K), the row of each
+        choice, -1 where it has none. N = T·K for alignment 1, else T·K + min(T·K, E)·(alignment - 1) rounded up to
+        it.
+
+    Raises:
+        TypeError: an argument is no ``ttnn.Tensor``.
+        RuntimeError: a wrong shape, dtype, layout, memory, device or size; the text says what to call. An id out of
+            range is no error here, for the call waits for nothing: see :func:`check`.
+    """
+    outputs = _call(
+        "prepare_grouping",
+        _C.launch.prepare_grouping,
+        selected_experts,
+        routing_weights,
+        num_experts,
+        memory_config,
+        alignment=alignment,
+    )
+    return Grouping(*outputs)
+
+
 def check(device: ttnn.MeshDevice) -> None:
     """Wait for the operators on a device, and raise if one of them met an id out of range since the last check.
 
@@ -116,6 +167,7 @@ def _call(
     routing_weights: ttnn.Tensor,
     num_experts: int,
     memory_config: ttnn.MemoryConfig | None,
+    **options: int,
 ) -> list[ttnn.Tensor]:
     """Check, allocate, plan and launch. Reads nothing back."""
     check_tensors(op, selected_experts, routing_weights)
@@ -126,6 +178,7 @@ def _call(
         selected_experts.dtype,
         routing_weights.dtype,
         num_experts,
+        **options,
     )
     if memory_config is None:
         memory_config = ttnn.DRAM_MEMORY_CONFIG
@@ -139,7 +192,7 @@ def _call(
     ]
     inputs = [selected_experts, routing_weights, device.records]
     tensors = [*inputs, *outputs]
-    launches = plan(device.target(call.num_choices), device.log, call.shape, *map(rows_of, tensors))
+    launches = plan(device.target(call.size), device.log, call.shape, *map(rows_of, tensors), **options)
     for launch in launches:
         device.programs.launch(launch, tensors)
     return outputs
