@@ -101,9 +101,9 @@ def test_nothing_to_launch(refused, device):
 
 
 def test_a_map_too_wide_for_l1(device):
-    _, on_device = choices(device, 1, 1, 200_000)
+    _, on_device = choices(device, 1, 1, 400_000)
     with pytest.raises(RuntimeError, match="expected rows of the map of at most"):
-        moe.prepare_mapping(*on_device, 200_000)
+        moe.prepare_mapping(*on_device, 400_000)
 
 
 def test_ids_out_of_range_are_found_by_check(device, operator):
