@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from tensors import OPERATORS, check_outputs, choices, moe, to_ttnn, ttnn
+from tensors import OPERATORS, check_outputs, choices, moe, ttnn
 
 
 @pytest.mark.skipif("TT_METAL_SLOW_DISPATCH_MODE" in os.environ, reason="traces need fast dispatch")
@@ -71,14 +71,3 @@ def test_check_before_any_call(device):
 def test_importing_the_package_does_not_import_ttnn():
     code = "import sys, torch_moe_ttnn; sys.exit('ttnn' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
-
-
-def test_what_consumers_view(device):
-    """The map as (1, 1, T, E), as ttnn.sparse_matmul and moe_expert_token_remap take it, is the same memory."""
-    on_host, on_device = choices(device, 32, 4, 128)
-    mapping = moe.prepare_mapping(*on_device, 128)
-    view = ttnn.reshape(mapping, (1, 1, 32, 128))
-    assert view.buffer_address() == mapping.buffer_address()
-    assert view.dtype == ttnn.bfloat16
-    check_outputs("prepare_mapping", on_host, ttnn.reshape(view, (32, 128)), 128)
-    assert to_ttnn(on_host[1], ttnn.bfloat16, device).buffer_address() != mapping.buffer_address()

@@ -12,7 +12,9 @@ __all__ = ["Call", "check_memory_config", "check_tensors"]
 
 _ID_DTYPES = {ttnn.uint32: torch.uint32, ttnn.int32: torch.int32, ttnn.uint16: torch.uint16}
 _WEIGHT_DTYPES = {ttnn.bfloat16: torch.bfloat16, ttnn.float32: torch.float32}
-_TTNN_DTYPES = {torch.uint32: ttnn.uint32, torch.int32: ttnn.int32} | {
+# Of outputs. Those that are int32 in PyTorch, which can compute with it, are uint32 here: that is what ttnn's operators
+# take for counts, offsets and rows. The bits are the same.
+_TTNN_DTYPES = {torch.uint32: ttnn.uint32, torch.int32: ttnn.uint32} | {
     theirs: ours for ours, theirs in _WEIGHT_DTYPES.items()
 }
 

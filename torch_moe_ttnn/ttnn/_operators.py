@@ -118,11 +118,11 @@ def prepare_grouping(
         memory_config: Of the outputs; interleaved. ``ttnn.DRAM_MEMORY_CONFIG`` where it is not given.
 
     Returns:
-        A :class:`Grouping` of ROW_MAJOR tensors, int32 but for the weights: ``group_sizes`` (E,); ``group_offsets``
-        (E + 1,), where each expert's rows begin; ``grouped_tokens`` (N,), the token of each row, -1 in padding;
+        A :class:`Grouping` of ROW_MAJOR tensors, uint32 but for the weights: ``group_sizes`` (E,); ``group_offsets``
+        (E + 1,), where each expert's rows begin; ``grouped_tokens`` (N,), the token of each row, 0xFFFFFFFF in padding;
         ``grouped_weights`` (N,), dtype of ``routing_weights``, 0 in padding; ``positions`` (T, K), the row of each
-        choice, -1 where it has none. N = T·K for alignment 1, else T·K + min(T·K, E)·(alignment - 1) rounded up to
-        it.
+        choice, 0xFFFFFFFF where it has none. N = T·K for alignment 1, else T·K + min(T·K, E)·(alignment - 1) rounded up
+        to it.
 
     Raises:
         TypeError: an argument is no ``ttnn.Tensor``.
