@@ -1,18 +1,20 @@
 """What the documents say: their Python runs; links, paths and environment variables exist."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[1]
+from support.documents import ROOT, blocks_of, run_blocks
+
 # CONTRIBUTING.md and others at the root, and the README of each folder; not what was built or installed here.
 DOCUMENTS = sorted(
     file
     for pattern in ("*.md", "docs/**/*.md", "tests/**/*.md", "benchmarks/**/*.md", "csrc/**/*.md", "tools/**/*.md")
     for file in ROOT.glob(pattern)
 )
+# Needs ttnn and a chip: tests/ttnn runs it.
+WITH_TTNN = ROOT / "docs/ttnn.md"
 names = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
 
 
@@ -20,26 +22,18 @@ def without_blocks(text):
     return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def blocks_of(document):
-    return re.findall(r"^```python\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
-
-
 def run(document):
-    """Execute all Python blocks of a document, one after the other, and return their names."""
-    found = {}
+    """Execute a document's Python without warnings of fallbacks, and return its names."""
     mode = torch.tt.get_fallback_mode()
     torch.tt.set_fallback_mode("silent")
     try:
-        for block in blocks_of(document):
-            # No file's name: Dynamo would look for the code's lines there.
-            exec(compile(block, f"<{document.name}>", "exec"), found)
+        return run_blocks(document)
     finally:
         torch.tt.set_fallback_mode(mode)
-    return found
 
 
 @pytest.mark.parametrize(
-    "document", [d for d in DOCUMENTS if blocks_of(d)], ids=lambda file: str(file.relative_to(ROOT))
+    "document", [d for d in DOCUMENTS if blocks_of(d) and d != WITH_TTNN], ids=lambda file: str(file.relative_to(ROOT))
 )
 def test_python_runs(document, inductor):
     run(document)
