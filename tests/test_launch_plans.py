@@ -83,14 +83,13 @@ def test_the_log_knows_what_a_record_speaks_of(target, log):
     assert "got -7 at selected_experts[2, 3]" in text
 
 
-@pytest.mark.parametrize(
-    ("choices", "ids", "message"),
-    [
-        (shape(1, 2000, 4000), (1 << 20, 8000), "expected rows of choices of at most 4096 bytes, got 8000 bytes"),
-        (shape(1, 1, 1 << 20), (1 << 20, 32), "expected rows of the map of at most"),
-        (shape(1 << 20, 1, 1 << 14), (1 << 20, 32), "expected at most 4294963199 elements of an output"),
-    ],
-)
-def test_what_kernels_cannot_do_is_refused(target, log, choices, ids, message):
-    with pytest.raises(RuntimeError, match=message):
-        plan_mapping(target, log, choices, ids=ids)
+def test_rows_that_do_not_fit_are_refused(target, log):
+    with pytest.raises(RuntimeError, match="expected rows of choices of at most 4096 bytes, got 8000 bytes"):
+        plan_mapping(target, log, shape(1, 2000, 4000), ids=(1 << 20, 8000))
+    with pytest.raises(RuntimeError, match="expected rows of the map of at most"):
+        plan_mapping(target, log, shape(1, 1, 1 << 20), mapping=(3 << 20, 2 << 20))
+
+
+def test_lists_that_kernels_cannot_number_are_refused(target, log):
+    with pytest.raises(RuntimeError, match="expected at most 4294963199 elements of an output"):
+        plan_routing(target, log, shape(1 << 20, 1, 1 << 14))

@@ -13,8 +13,8 @@ namespace moe::tt::kernels {
 inline constexpr uint32_t kMapping = kFirstOutput;
 inline constexpr uint32_t kNumMappingTensors = kMapping + 1;
 
-// The common run-time arguments. A worker's L1 holds a slice of the choices, rows of them where pages are rows, and
-// then a batch of pages.
+// The common run-time arguments. A worker's L1 holds a slice of the choices, or, where pages are rows, kRowsScratch of
+// them, and then a batch of pages.
 struct MappingArgs {
   ChoicesArgs choices;
   InvalidIdArgs invalid_ids;

@@ -19,8 +19,9 @@ constexpr uint32_t kBatchBytes = 256 * 1024;
 
 // Pages that a worker builds at a time: at most so many, and what its L1 has space for beside the choices.
 uint32_t batch_pages(uint32_t most, uint32_t page_size, uint32_t worker_bytes, const RouterChoices& choices) {
-  const uint32_t beside = kernels::choices_scratch(kSlice, choices.id_size, choices.weight_size) +
-                          kernels::rows_scratch(choices.ids.pages());
+  const uint32_t beside = choices.ids.pages() == kernels::kRowPages
+                              ? kernels::kRowsScratch
+                              : kernels::choices_scratch(kSlice, choices.id_size, choices.weight_size);
   const uint32_t space = worker_bytes > beside ? worker_bytes - beside : 0;
   if (space < page_size) {
     throw runtime::DeviceError(str(
@@ -38,11 +39,7 @@ std::vector<Launch> plan_prepare_mapping(
     const Tensor& mapping) {
   const auto layout = MappingLayout<uint32_t>::of(choices.num_tokens, choices.num_experts);
   const bool rows = choices.ids.pages() == kernels::kRowPages;
-  const uint32_t page_size =
-      rows ? kernels::align_up(mapping.range.row_size, kAlignment) : uint32_t{1} << mapping.range.page_size_log2;
-  if (rows) {
-    check_countable(layout.num_tokens, page_size / choices.weight_size);
-  }
+  const uint32_t page_size = rows ? mapping.range.row_stride : uint32_t{1} << mapping.range.page_size_log2;
   const uint32_t pages = rows ? layout.num_tokens
                               : static_cast<uint32_t>(div_up(
                                     uint64_t{layout.num_tokens} * layout.num_columns * choices.weight_size, page_size));

@@ -51,6 +51,12 @@ class ChoiceReader {
     }
   }
 
+  // From here on the choices are those at these addresses, whoever read them.
+  FORCE_INLINE void look_at(uint32_t ids_address, uint32_t weights_address) {
+    ids_ = l1_pointer<Word>(ids_address);
+    weights_ = l1_pointer<Bits<kWeightSize>>(weights_address);
+  }
+
   // Calls `expert(id)` for an expert, `invalid(low, high)` for an id out of range, and neither for "no expert".
   template <typename Expert, typename Invalid>
   FORCE_INLINE void visit_id(uint32_t i, const Expert& expert, const Invalid& invalid) const {

@@ -53,6 +53,14 @@ class DramRange {
     return args_;
   }
 
+  // Where pages i, i + num_banks(), i + 2 * num_banks(), ... follow each other.
+  static uint32_t num_banks() {
+    if (AccessorArgs::is_dram) {
+      return NUM_DRAM_BANKS;
+    }
+    return NUM_L1_BANKS;
+  }
+
   // Bytes of L1 from one page to the next where kernels build several. A row is padded, so that the next one has the
   // alignment that its page has.
   uint32_t page_size() const {
@@ -113,6 +121,15 @@ class DramRange {
       return;
     }
     write({page, 0}, has_row_pages() ? args_.row_size : page_size(), source);
+  }
+
+  // Starts writing pages that follow each other in the bank of the first one.
+  FORCE_INLINE void write_bank(uint32_t page, uint32_t size, uint32_t source) const {
+    l1_fence();
+    uint64_t address = accessor().get_noc_addr(args_.first_page + page);
+    for (uint32_t done = 0; done < size; done += kMaxPageSize, address += kMaxPageSize) {
+      noc_async_write<kMaxPageSize>(source + done, address, min(size - done, kMaxPageSize));
+    }
   }
 
   // Starts writing copies of one word. L1 holds max_transfer() of them.
