@@ -32,25 +32,66 @@ _CLOCKS = re.compile(r"^\[(\d+)\] [\d.]+ seconds", re.MULTILINE)
 
 
 class Case(NamedTuple):
-    """One launch: uint32 ids, bfloat16 weights, uniform choices."""
+    """One launch: uint32 ids, bfloat16 weights and rows."""
 
     operator: str
     tokens: int
     top_k: int
     num_experts: int
+    alignment: int = 1
+    """Of a grouping's groups."""
+    hidden: int = 0
+    """Elements of the rows that ``permute`` moves."""
+    distribution: str = "uniform"
+    """Of the choices, as ``make_choices`` takes it."""
+
+    @property
+    def num_choices(self) -> int:
+        """T·K."""
+        return self.tokens * self.top_k
+
+    @property
+    def num_rows(self) -> int:
+        """N, the rows of a grouping."""
+        padding = min(self.num_choices, self.num_experts) * (self.alignment - 1)
+        return -(-(self.num_choices + padding) // self.alignment) * self.alignment
 
     @property
     def input_bytes(self) -> int:
-        """The bytes of the ids and weights."""
-        return self.tokens * self.top_k * (4 + 2)
+        """The bytes of the ids and weights, or of the rows and their tokens."""
+        if self.operator == "permute":
+            return self.tokens * self.hidden * 2 + self.num_rows * 4
+        return self.num_choices * (4 + 2)
 
     @property
     def output_bytes(self) -> int:
         """The bytes of all outputs."""
-        if self.operator == "prepare_mapping":
-            return self.tokens * self.num_experts * 2
-        rows = padded_num_experts(self.num_experts)
-        return rows * (4 + self.tokens * self.top_k * (4 + 2))
+        match self.operator:
+            case "prepare_mapping":
+                return self.tokens * self.num_experts * 2
+            case "prepare_routing":
+                return padded_num_experts(self.num_experts) * (4 + self.num_choices * (4 + 2))
+            case "prepare_grouping":
+                return (2 * self.num_experts + 1 + self.num_choices) * 4 + self.num_rows * (4 + 2)
+            case "permute":
+                return self.num_rows * self.hidden * 2
+        raise ValueError(f"expected an operator that is measured, got {self.operator}")
+
+    @property
+    def options(self) -> str:
+        """What the case has beside T, K and E, in words."""
+        words = {
+            "A": f"A = {self.alignment}" if self.alignment > 1 else "",
+            "H": f"H = {self.hidden}" if self.hidden else "",
+            "distribution": "all to the same" if self.distribution == "same" else "",
+        }
+        return ", ".join(word for word in words.values() if word)
+
+
+def _permuted(tokens: int, hidden: int) -> dict[Case, int]:
+    """Return a case whose goal is the time that DRAM needs for its inputs and outputs."""
+    case = Case("permute", tokens, 8, 128, hidden=hidden)
+    return {case: (case.input_bytes + case.output_bytes) // DRAM_BYTES_A_CLOCK["wormhole_b0"]}
 
 
 # Clocks that a launch may take on Wormhole.
@@ -63,8 +104,19 @@ GOALS = {
     Case("prepare_routing", 128, 8, 128): 5_000,
     Case("prepare_routing", 1024, 8, 128): 21_000,
     Case("prepare_routing", 4096, 8, 128): 87_000,
+    Case("prepare_grouping", 32, 8, 128, 32): 2_600,
+    Case("prepare_grouping", 1024, 8, 128, 32): 6_500,
+    Case("prepare_grouping", 4096, 8, 128, 32): 15_000,
+    Case("prepare_grouping", 32, 8, 128, 32, distribution="same"): 3_900,
+    Case("prepare_grouping", 1024, 8, 128, 32, distribution="same"): 9_750,
+    Case("prepare_grouping", 4096, 8, 128, 32, distribution="same"): 22_500,
+    **_permuted(32, 2048),
+    **_permuted(32, 7168),
+    **_permuted(1024, 2048),
+    **_permuted(1024, 7168),
 }
 
+# Those of the other tables.
 _OPERATORS = ("prepare_mapping", "prepare_routing")
 _BASE = (1024, 8, 128)
 # Beside the base: T, K and E, one at a time.
@@ -132,18 +184,21 @@ def traffic_of(cases: Iterable[Case], architecture: str) -> dict[Case, tuple[int
 
 
 def _cells(case: Case) -> list[str]:
-    return [f"`{case.operator}`", *(f"{number}" for number in case[1:])]
+    return [f"`{case.operator}`", *(f"{number}" for number in (case.tokens, case.top_k, case.num_experts))]
 
 
 def shapes_table(clocks: dict[Case, int], traffic: dict[Case, tuple[int, int]], architecture: str) -> str:
-    """Return clocks and bytes of the shapes with a goal."""
+    """Return clocks and bytes of the shapes with a goal that were measured."""
     rows = []
     for case, goal in GOALS.items():
+        if case not in traffic:
+            continue
         read, written = traffic[case]
         at_bandwidth = (read + written) / DRAM_BYTES_A_CLOCK[architecture]
         rows.append(
             [
                 *_cells(case),
+                case.options,
                 f"{clocks[case]:,}",
                 f"{goal:,}",
                 f"{read:,}",
@@ -153,7 +208,7 @@ def shapes_table(clocks: dict[Case, int], traffic: dict[Case, tuple[int, int]], 
                 "instructions" if clocks[case] > at_bandwidth else "bytes",
             ]
         )
-    header = ("operator", "T", "K", "E", "clocks", "goal", "bytes read", "bytes written", "of in- and outputs")
+    header = ("operator", "T", "K", "E", "with", "clocks", "goal", "bytes read", "bytes written", "of in- and outputs")
     return markdown([*header, "clocks at DRAM bandwidth", "bound"], rows)
 
 
@@ -216,22 +271,25 @@ def main(argv: list[str] | None = None) -> None:
     )
     tables = ("shapes", "growth", "cores")
     parser.add_argument("--tables", nargs="+", choices=tables, default=tables)
+    operators = tuple(dict.fromkeys(case.operator for case in GOALS))
+    parser.add_argument("--operators", nargs="+", choices=operators, default=operators, help="of the table shapes")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw growth and cores; needs matplotlib")
     arguments = parser.parse_args(argv)
     if arguments.plot and not {"growth", "cores"} <= set(arguments.tables):
         parser.error("--plot draws the tables growth and cores")
 
+    shapes = [case for case in GOALS if case.operator in arguments.operators]
     base = [Case(operator, *_BASE) for operator in _OPERATORS]
     wanted = {
-        "shapes": list(GOALS),
+        "shapes": shapes,
         "growth": [Case(operator, *shape) for operator in _OPERATORS for shape in itertools.chain(*_GROWTH.values())],
         "cores": base,
     }
     clocks, chip = clocks_of(itertools.chain.from_iterable(wanted[table] for table in arguments.tables))
     columns, rows = chip.grid
-    print(f"{chip.name}, {columns}x{rows} cores. Ids uint32, weights bfloat16, choices uniform.")
+    print(f"{chip.name}, {columns}x{rows} cores. Ids uint32, weights and rows bfloat16.")
     if "shapes" in arguments.tables:
-        traffic = traffic_of(GOALS, chip.architecture)
+        traffic = traffic_of(shapes, chip.architecture)
         print(f"\n{shapes_table(clocks, traffic, chip.architecture)}", flush=True)
     if "growth" in arguments.tables:
         print(f"\n{growth_table(clocks)}", flush=True)

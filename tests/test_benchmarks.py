@@ -53,7 +53,12 @@ def benchmark(monkeypatch):
 
 def test_traffic(benchmark):
     """The bytes that kernels move are at least those of the outputs, which they write once."""
-    cases = [benchmark.Case("prepare_mapping", 33, 4, 128), benchmark.Case("prepare_routing", 33, 4, 16)]
+    cases = [
+        benchmark.Case("prepare_mapping", 33, 4, 128),
+        benchmark.Case("prepare_routing", 33, 4, 16),
+        benchmark.Case("prepare_grouping", 33, 4, 16, 32, distribution="same"),
+        benchmark.Case("permute", 33, 4, 16, hidden=2048),
+    ]
     for case, (read, written) in benchmark.traffic_of(cases, "wormhole_b0").items():
         assert read >= case.input_bytes
         assert case.output_bytes <= written < 2 * case.output_bytes
@@ -76,7 +81,7 @@ def test_tables(benchmark):
     table = benchmark.shapes_table(clocks, traffic, "wormhole_b0").splitlines()
     assert len(table) == 2 + len(cases)
     assert all("| 1,234 " in line and "| 1.00 " in line for line in table[2:])
-    assert [line.rstrip(" |").split()[-1] for line in table[2:]].count("bytes") == 4
+    assert [line.rstrip(" |").split()[-1] for line in table[2:]].count("bytes") == 10
 
 
 def test_plot(benchmark, tmp_path):

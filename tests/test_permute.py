@@ -33,8 +33,6 @@ def rows(num_rows, size, dtype, seed=0):
 def test_permute(device, options, size, dtype):
     (_, _, tokens, _, _), _ = grouped(33, **options)
     hidden = rows(33, size, dtype)
-    if dtype in FLOAT8 and device.type == "tt":
-        pytest.skip("tt has no float8")
     (permuted,) = PERMUTE(hidden.to(device), tokens.to(device))
     # Bytes, for PyTorch has no arithmetic of eight bits.
     size_in_bytes = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[dtype.itemsize]
@@ -103,9 +101,16 @@ def test_indices_out_of_range(device, bad):
     with pytest.raises(
         IndexError, match=re.escape(f"{PERMUTE.name}: expected grouped_tokens {words} grouped_tokens[2]")
     ):
-        PERMUTE(torch.zeros(4, 8, device=device), tokens)
+        PERMUTE(torch.zeros(4, 8, device=device), tokens)[0].cpu()
     with pytest.raises(IndexError, match=re.escape(f"{UNPERMUTE.name}: expected positions {words} positions[1, 0]")):
         UNPERMUTE(torch.zeros(4, 8, device=device), torch.zeros(2, 2, device=device), tokens.view(2, 2))
+
+
+@pytest.mark.parametrize("num_rows", [0, 3])
+@pytest.mark.parametrize("num_tokens", [0, 3])
+def test_no_rows(device, num_tokens, num_rows):
+    hidden, tokens = torch.ones(num_tokens, 5), torch.full((num_rows,), -1, dtype=torch.int32)
+    assert_same_bits(PERMUTE(hidden.to(device), tokens.to(device)), (torch.zeros(num_rows, 5),))
 
 
 F32, I32 = torch.float32, torch.int32

@@ -93,6 +93,7 @@ for (tokens, k, experts), id_dtype, weight_dtype in itertools.product(shapes, id
     torch_moe_ttnn.prepare_routing(*choices, experts)
     if experts < 40000:  # more have no kernel
         torch_moe_ttnn.prepare_grouping(*choices, experts)
+torch_moe_ttnn.permute(torch.ones(5, 3).to("tt"), torch.tensor([4, -1], dtype=torch.int32).to("tt"))
 torch.tt.synchronize()
 """
 

@@ -281,7 +281,7 @@ def permute(hidden: Tensor, grouped_tokens: Tensor) -> Tensor:
 
     Raises:
         RuntimeError: a wrong shape, dtype or device.
-        IndexError: a token that is neither in [0, T) nor -1.
+        IndexError: a token that is neither in [0, T) nor -1; on ``tt`` at the next synchronisation or copy to the host.
 
     Example:
         >>> torch_moe_ttnn.permute(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, -1, 0], dtype=torch.int32))

@@ -24,4 +24,12 @@ std::string local_id_out_of_range_message(const char* op, int64_t position, int6
   return message(op, "local_experts[" + std::to_string(position) + "]", id, num_experts);
 }
 
+std::string row_out_of_range_message(
+    const char* op, const char* name, const std::string& place, int64_t row, int64_t num_rows) {
+  std::ostringstream message;
+  message << op << ": expected " << name << " in [0, " << num_rows << ") or -1, got " << row << " at " << name << "["
+          << place << "]";
+  return message.str();
+}
+
 }  // namespace moe

@@ -13,4 +13,8 @@ std::string id_out_of_range_message(const char* op, int64_t position, int64_t to
 // The same for such an id in local_experts, at `position` there.
 std::string local_id_out_of_range_message(const char* op, int64_t position, int64_t id, int64_t num_experts);
 
+// The text for an index that is neither a row in [0, num_rows) nor -1, at a place of the tensor `name`, such as "2, 1".
+std::string row_out_of_range_message(
+    const char* op, const char* name, const std::string& place, int64_t row, int64_t num_rows);
+
 }  // namespace moe

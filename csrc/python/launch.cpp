@@ -60,7 +60,7 @@ struct ChoicesShape {
 tt::kernels::InvalidIdArgs begin_call(
     InvalidIdLog& log, const char* op, const RouterChoices& choices, const Rows& records) {
   using tt::kernels::kInvalidIdRecordSize;
-  return log.begin_call(op, choices, tensor_of(records, 1, kInvalidIdRecordSize).range);
+  return log.begin_call(checked_ids(op, choices), tensor_of(records, 1, kInvalidIdRecordSize).range);
 }
 
 std::vector<Launch> prepare_mapping(

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <random>
@@ -14,6 +15,7 @@
 #include "contract/prepare_mapping.h"
 #include "device.h"
 #include "testing.h"
+#include "tt/launch/permute.h"
 #include "tt/launch/prepare_grouping.h"
 #include "tt/launch/prepare_mapping.h"
 #include "tt/launch/prepare_routing.h"
@@ -28,6 +30,13 @@ using namespace testing;
 
 namespace {
 
+// How tensors are in memory.
+struct Paging {
+  uint32_t page_size = 256;
+  uint32_t offset = 0;  // bytes of the buffers before the inputs
+  PageKind pages = kFlatPages;
+};
+
 struct Case {
   uint32_t num_tokens;
   uint32_t top_k;
@@ -37,6 +46,10 @@ struct Case {
   uint32_t page_size = 256;
   uint32_t offset = 0;  // bytes of the buffers before the ids and the weights
   PageKind pages = kFlatPages;
+
+  operator Paging() const {
+    return {page_size, offset, pages};
+  }
 };
 
 const Case kCases[] = {
@@ -149,30 +162,30 @@ std::vector<std::byte> pack(const std::vector<Number>& numbers, uint32_t bytes, 
 struct Matrix {
   uint32_t width;
   uint32_t element_size;
-  const Case& c;
+  Paging paging;
 
   uint32_t row_size() const {
     return width * element_size;
   }
   uint32_t page_size(const Device& device) const {
-    return c.pages == kFlatPages
-               ? c.page_size
+    return paging.pages == kFlatPages
+               ? paging.page_size
                : static_cast<uint32_t>(moe::tt::round_up(row_size(), device.properties().dram_alignment));
   }
   std::shared_ptr<Buffer> allocate(Device& device, size_t bytes) const {
-    if (c.pages == kFlatPages) {
+    if (paging.pages == kFlatPages) {
       return device.allocate(bytes, page_size(device));
     }
     return device.allocate(bytes / row_size() * page_size(device), page_size(device));
   }
   launch::Tensor tensor(const std::shared_ptr<Buffer>& buffer, uint64_t offset = 0) const {
-    return c.pages == kFlatPages ? flat_tensor({buffer, offset}) : row_tensor(buffer, row_size());
+    return paging.pages == kFlatPages ? flat_tensor({buffer, offset}) : row_tensor(buffer, row_size());
   }
 };
 
 launch::Tensor upload(Device& device, const std::vector<std::byte>& bytes, const Matrix& matrix) {
   const auto buffer = matrix.allocate(device, bytes.size());
-  if (matrix.c.pages == kFlatPages) {
+  if (matrix.paging.pages == kFlatPages) {
     device.write(buffer, 0, bytes);
   } else {
     std::vector<std::byte> padded(buffer->size(), std::byte{0x5A});
@@ -181,7 +194,7 @@ launch::Tensor upload(Device& device, const std::vector<std::byte>& bytes, const
     }
     device.write(buffer, 0, padded);
   }
-  return matrix.tensor(buffer, matrix.c.offset);
+  return matrix.tensor(buffer, matrix.paging.offset);
 }
 
 // New memory for so many elements, which holds something else before the kernels write it.
@@ -194,9 +207,9 @@ launch::Tensor output(Device& device, size_t count, const Matrix& matrix) {
 // Whether it holds the numbers, and its padding what it held before.
 bool holds(Device& device, const launch::Tensor& tensor, const std::vector<uint32_t>& numbers, const Matrix& matrix) {
   std::vector<std::byte> expected = pack(numbers, matrix.element_size);
-  std::vector<std::byte> read(matrix.c.pages == kFlatPages ? expected.size() : tensor.buffer->size());
+  std::vector<std::byte> read(matrix.paging.pages == kFlatPages ? expected.size() : tensor.buffer->size());
   device.read(tensor.buffer, 0, read);
-  if (matrix.c.pages == kRowPages) {
+  if (matrix.paging.pages == kRowPages) {
     std::vector<std::byte> padded(read.size(), std::byte{0x5A});
     for (size_t row = 0; row * matrix.row_size() < expected.size(); ++row) {
       std::memcpy(&padded[row * tensor.buffer->page_size()], &expected[row * matrix.row_size()], matrix.row_size());
@@ -266,6 +279,77 @@ void list(Device& device, Launcher& launcher, const Case& c) {
   CHECK(!launcher.invalid_ids.take().has_value());
 }
 
+Launcher make_launcher(Device& device) {
+  return {device, {device.allocate(InvalidIds::num_bytes(device.properties()), 128)}};
+}
+
+// Rows of elements of two bytes. One row in four of the output has no token.
+struct Rows {
+  uint32_t num_tokens;
+  uint32_t num_rows;
+  uint32_t width;
+  Paging paging = {};
+  std::vector<int32_t> tokens = {};  // random if there are none
+};
+
+void permute_rows(Device& device, Launcher& launcher, const Rows& rows) {
+  std::mt19937 random(7);
+  std::vector<uint32_t> numbers(size_t{rows.num_tokens} * rows.width);
+  std::ranges::generate(numbers, [&] { return random() & 0xFFFF; });
+  std::vector<int32_t> tokens = rows.tokens;
+  while (tokens.size() < rows.num_rows) {
+    tokens.push_back(random() % 4 == 0 || rows.num_tokens == 0 ? -1 : static_cast<int32_t>(random() % rows.num_tokens));
+  }
+  std::vector<uint32_t> expected(size_t{rows.num_rows} * rows.width);
+  for (size_t row = 0; row < tokens.size(); ++row) {
+    if (tokens[row] >= 0 && static_cast<uint32_t>(tokens[row]) < rows.num_tokens) {
+      std::copy_n(&numbers[size_t(tokens[row]) * rows.width], rows.width, &expected[row * rows.width]);
+    }
+  }
+  const Matrix matrix{rows.width, 2, rows.paging};
+  const Matrix list{rows.num_rows, 4, rows.paging};
+  const launch::Tensor permuted = output(device, expected.size(), matrix);
+  permute(
+      launcher,
+      {.hidden = rows.num_tokens == 0 ? permuted : upload(device, pack(numbers, 2, rows.paging.offset), matrix),
+       .grouped_tokens = upload(device, pack(tokens, 4, rows.paging.offset), list),
+       .num_tokens = rows.num_tokens,
+       .num_rows = rows.num_rows,
+       .row_size = matrix.row_size()},
+      permuted);
+  CHECK(holds(device, permuted, expected, matrix));
+}
+
+const Rows kRows[] = {
+    {1, 1, 1},
+    {0, 7, 5},
+    {33, 100, 5},
+    {33, 200, 5, {.page_size = 64, .offset = 4}},
+    {33, 200, 64, {.page_size = 64}},
+    {300, 2000, 257, {.page_size = 1024, .offset = 68}},
+    {300, 2000, 72, {.page_size = 2048, .offset = 16}},  // places that agree modulo 16, but not modulo 64
+    {1, 8, 7168, {.page_size = 4096}},
+    {1000, 900, 2048, {.page_size = 4096, .offset = 4096}},
+    {40000, 50000, 3, {.page_size = 4096}},  // more rows than a slice
+    {3, 8, 400001, {.page_size = 4096}},     // rows of more parts than there are workers
+    {5, 3, 64, {}, {-1, -1, -1}},
+    {33, 100, 5, {.pages = kRowPages}},
+    {33, 100, 72, {.pages = kRowPages}},
+    {32, 256, 2048, {.pages = kRowPages}},
+    {3, 8, 5001, {.pages = kRowPages}},  // rows of many packets
+    {3, 8, 400001, {.pages = kRowPages}},
+    {4000, 10000, 3, {.pages = kRowPages}},
+    {5, 3, 64, {.pages = kRowPages}, {-1, -1, -1}},
+};
+
+void permute_all(Device& device) {
+  Launcher launcher = make_launcher(device);
+  for (const Rows& rows : kRows) {
+    permute_rows(device, launcher, rows);
+    CHECK(!launcher.invalid_ids.take().has_value());
+  }
+}
+
 void route(Device& device, Launcher& launcher, const Case& c) {
   map(device, launcher, c);
   list(device, launcher, c);
@@ -274,10 +358,6 @@ void route(Device& device, Launcher& launcher, const Case& c) {
       group(device, launcher, c, alignment);
     }
   }
-}
-
-Launcher make_launcher(Device& device) {
-  return {device, {device.allocate(InvalidIds::num_bytes(device.properties()), 128)}};
 }
 
 void route_all(std::unique_ptr<Device> device) {
@@ -330,6 +410,57 @@ TEST(operators_on_rows_on_blackhole) {
   route_rows(open_blackhole());
 }
 
+TEST(rows_on_wormhole) {
+  permute_all(*open_wormhole());
+}
+
+TEST(rows_on_blackhole) {
+  permute_all(*open_blackhole());
+}
+
+// Blocks of tokens that a worker takes in turn.
+TEST(rows_on_one_core) {
+  Environment grid("TORCH_TT_GRID", "1x1");
+  const auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  for (const PageKind pages : {kFlatPages, kRowPages}) {
+    permute_rows(*device, launcher, {1500, 4000, 2049, {.page_size = 4096, .pages = pages}});
+  }
+}
+
+TEST(a_token_is_read_once) {
+  const auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  constexpr uint64_t kTokens = 1000;
+  constexpr uint64_t kNumRows = 8 * kTokens;
+  constexpr uint64_t kWidth = 2048;
+  permute_rows(*device, launcher, {kTokens, kNumRows, kWidth, {.page_size = 4096}});
+  device->synchronize();
+  const DramTraffic traffic = device->dram_traffic().value();
+  CHECK_EQ(traffic.written, kNumRows * kWidth * 2);
+  const uint64_t bytes = (kTokens + kNumRows) * kWidth * 2 + kNumRows * 4;
+  CHECK((traffic.read + traffic.written) * 10 <= bytes * 11);
+}
+
+TEST(the_first_token_out_of_range_is_reported) {
+  const auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  for (const PageKind pages : {kFlatPages, kRowPages}) {
+    Rows rows{100, 1000, 5, {.pages = pages}, std::vector<int32_t>(1000, 99)};
+    permute_rows(*device, launcher, rows);
+    CHECK(!launcher.invalid_ids.take().has_value());
+    rows.tokens[999] = 100;
+    rows.tokens[432] = -7;
+    rows.tokens[433] = std::numeric_limits<int32_t>::max();
+    permute_rows(*device, launcher, rows);
+    const auto invalid = launcher.invalid_ids.take();
+    CHECK(invalid.has_value());
+    CHECK_EQ(
+        invalid->message(),
+        std::string("moe::permute: expected grouped_tokens in [0, 100) or -1, got -7 at grouped_tokens[432]"));
+  }
+}
+
 TEST(a_page_is_a_packet) {
   const auto device = open_wormhole();
   Launcher launcher = make_launcher(*device);
@@ -363,9 +494,9 @@ void check_invalid_ids(const Case& c) {
   CHECK(invalid.has_value());
   CHECK_EQ(invalid->position, 300);
   CHECK_EQ(invalid->id, -7);
-  CHECK_EQ(invalid->top_k, 4);
-  CHECK_EQ(invalid->num_experts, 16);
-  CHECK_EQ(std::string(invalid->op), kPrepareMapping);
+  CHECK_EQ(invalid->checked.num_columns, 4u);
+  CHECK_EQ(invalid->checked.limit, 16u);
+  CHECK_EQ(std::string(invalid->checked.op), kPrepareMapping);
   CHECK(invalid->more_calls);
   CHECK(!launcher.invalid_ids.take().has_value());
 

@@ -8,7 +8,7 @@ import torch
 from support import processes
 from support.checks import assert_same_bits
 from support.choices import choices_on
-from support.operators import MAPPING, ROUTING
+from support.operators import MAPPING, PERMUTE, ROUTING
 from torch_moe_ttnn.testing import make_choices
 
 
@@ -165,3 +165,26 @@ print("works")
     assert processes.output(
         code, TORCH_TT_RUNTIME="emulated", TORCH_TT_EMULATED_DRAM_SIZE=str(200 * 2**20)
     ).split() == ["held", "works"]
+
+
+def test_permute_launches_and_nothing_else():
+    hidden, tokens = torch.rand(5, 3).to("tt"), torch.tensor([4, -1, 0, 4], dtype=torch.int32, device="tt")
+    PERMUTE(hidden, tokens)
+    before = torch.tt.num_launches()
+    torch.tt.set_fallback_mode("error")
+    PERMUTE(hidden, tokens)
+    assert torch.tt.num_launches() - before == 1
+    with pytest.raises(NotImplementedError, match="moe::permute has no kernel for tt, and the fallback to the CPU is off"):
+        PERMUTE(hidden.to(torch.float8_e5m2), tokens)
+
+
+def test_a_token_out_of_range_is_no_error_of_the_call(choices):
+    hidden = torch.ones(4, 8, device="tt")
+    (permuted,) = PERMUTE(hidden, torch.tensor([3, 7, -1, -9], dtype=torch.int32, device="tt"))
+    MAPPING(*out_of_range())
+    message = f"{PERMUTE.name}: expected grouped_tokens in [0, 4) or -1, got 7 at grouped_tokens[1]"
+    with pytest.raises(IndexError, match=f"^{re.escape(message)}; calls after it met such ids too$"):
+        torch.tt.synchronize()
+    assert permuted.cpu().sum(1).tolist() == [8, 0, 0, 0]
+    PERMUTE(hidden, torch.tensor([3], dtype=torch.int32, device="tt"))
+    torch.tt.synchronize()

@@ -15,6 +15,7 @@
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
 
+#include "contract/invalid_id.h"
 #include "contract/prepare_grouping.h"
 #include "ops/cpu/choices.h"
 
@@ -115,20 +116,7 @@ class RowIndex {
       } else {
         place << *position;
       }
-      TORCH_CHECK_INDEX(
-          false,
-          op,
-          ": expected ",
-          name,
-          " in [0, ",
-          num_rows_,
-          ") or -1, got ",
-          data_[*position],
-          " at ",
-          name,
-          "[",
-          place.str(),
-          "]");
+      TORCH_CHECK_INDEX(false, row_out_of_range_message(op, name, place.str(), data_[*position], num_rows_));
     }
   }
 

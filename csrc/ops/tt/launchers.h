@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "tt/launch/launcher.h"
+#include "tt/launch/router_choices.h"
 
 namespace moe::tt {
 

@@ -12,20 +12,21 @@ using kernels::InvalidIdRecord;
 using kernels::kInvalidIdRecordSize;
 
 std::string InvalidId::message() const {
-  return id_out_of_range_message(op, position, top_k, id, num_experts) +
-         (more_calls ? "; calls after it met such ids too" : "");
+  const auto& [op, kind, num_columns, limit, id_size, is_signed] = checked;
+  const std::string text = kind == CheckedIds::kExperts
+                               ? id_out_of_range_message(op, position, num_columns, id, limit)
+                               : row_out_of_range_message(op, "grouped_tokens", std::to_string(position), id, limit);
+  return text + (more_calls ? "; calls after it met such ids too" : "");
 }
 
 uint64_t InvalidIdLog::num_bytes(uint32_t num_cores) {
   return uint64_t{num_cores} * kernels::kProcessors * kInvalidIdRecordSize;
 }
 
-kernels::InvalidIdArgs InvalidIdLog::begin_call(
-    const char* op, const RouterChoices& choices, const kernels::DramRangeArgs& records) {
-  const Operation operation{op, choices.top_k, choices.num_experts, choices.id_size, choices.ids_signed};
-  auto found = std::ranges::find(operations_, operation);
+kernels::InvalidIdArgs InvalidIdLog::begin_call(const CheckedIds& ids, const kernels::DramRangeArgs& records) {
+  auto found = std::ranges::find(operations_, ids);
   if (found == operations_.end()) {
-    found = operations_.insert(found, operation);
+    found = operations_.insert(found, ids);
   }
   ++last_call_;
   if (last_call_ == 0) {
@@ -50,17 +51,16 @@ std::optional<InvalidId> InvalidIdLog::first(std::span<const std::byte> records)
   const InvalidIdRecord first = *std::ranges::min_element(met, {}, order);
   const bool more_calls = std::ranges::any_of(
       met, [&](const InvalidIdRecord& record) { return record.more_calls > 0 || record.call != first.call; });
-  const Operation& operation = operations_.at(first.operation);
-  return InvalidId{
-      operation.op, first.position, operation.top_k, id_of(operation, first), operation.num_experts, more_calls};
+  const CheckedIds& checked = operations_.at(first.operation);
+  return InvalidId{checked, first.position, id_of(checked, first), more_calls};
 }
 
 // The host's number for an id of the kernel's two words.
-int64_t InvalidIdLog::id_of(const Operation& operation, const InvalidIdRecord& record) {
-  if (operation.id_size == sizeof(int64_t)) {
+int64_t InvalidIdLog::id_of(const CheckedIds& checked, const InvalidIdRecord& record) {
+  if (checked.id_size == sizeof(int64_t)) {
     return static_cast<int64_t>(static_cast<uint64_t>(record.id_high) << 32 | record.id_low);
   }
-  return operation.ids_signed ? static_cast<int64_t>(static_cast<int32_t>(record.id_low)) : record.id_low;
+  return checked.is_signed ? static_cast<int64_t>(static_cast<int32_t>(record.id_low)) : record.id_low;
 }
 
 }  // namespace moe::tt::launch

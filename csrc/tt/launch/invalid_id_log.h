@@ -8,17 +8,32 @@
 #include <vector>
 
 #include "export.h"
-#include "tt/launch/router_choices.h"
+#include "tt/kernels/common/args.h"
 
 namespace moe::tt::launch {
 
-// An id that is neither an expert's nor "no expert", as a launch met it.
-struct MOE_API InvalidId {
+// The ids that a call's kernels check.
+struct CheckedIds {
+  enum Kind {
+    kExperts,  // selected_experts
+    kTokens,   // grouped_tokens
+  };
+
   const char* op;
-  int64_t position;  // token * top_k + k
-  int64_t top_k;
+  Kind kind;
+  uint32_t num_columns;  // of their tensor: K, or 1
+  uint32_t limit;        // E, or T
+  uint32_t id_size;
+  bool is_signed;
+
+  bool operator==(const CheckedIds&) const = default;
+};
+
+// An id that is out of range, as a launch met it.
+struct MOE_API InvalidId {
+  CheckedIds checked;
+  int64_t position;  // row * num_columns + column
   int64_t id;
-  int64_t num_experts;
   bool more_calls;  // calls after this one met such ids too
 
   // The text of the error.
@@ -33,8 +48,7 @@ class MOE_API InvalidIdLog {
   static uint64_t num_bytes(uint32_t num_cores);
 
   // Gives a call its number, for the arguments of its launches.
-  kernels::InvalidIdArgs begin_call(
-      const char* op, const RouterChoices& choices, const kernels::DramRangeArgs& records);
+  kernels::InvalidIdArgs begin_call(const CheckedIds& ids, const kernels::DramRangeArgs& records);
 
   // The number of the last call; 0 before the first one.
   uint32_t last_call() const {
@@ -49,21 +63,10 @@ class MOE_API InvalidIdLog {
   std::optional<InvalidId> first(std::span<const std::byte> records) const;
 
  private:
-  // What calls have in common that differ in their tokens alone: there are few of them, and all are kept.
-  struct Operation {
-    const char* op;
-    uint32_t top_k;
-    uint32_t num_experts;
-    uint32_t id_size;
-    bool ids_signed;
-
-    bool operator==(const Operation&) const = default;
-  };
-
-  static int64_t id_of(const Operation& operation, const kernels::InvalidIdRecord& record);
+  static int64_t id_of(const CheckedIds& checked, const kernels::InvalidIdRecord& record);
 
   uint32_t last_call_ = 0;
-  std::vector<Operation> operations_;
+  std::vector<CheckedIds> operations_;  // of all calls: there are few different ones, and all are kept
 };
 
 }  // namespace moe::tt::launch

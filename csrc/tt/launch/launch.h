@@ -47,8 +47,8 @@ struct Target {
 struct Launch {
   // What is built once: the kernel runs on both processors of the cores [0, num_cores).
   std::string kernel;
-  uint32_t id_size;
-  uint32_t weight_size;
+  uint32_t id_size = 0;  // these two are 0 where a kernel is the same for all
+  uint32_t weight_size = 0;
   kernels::PageKind pages;
   uint32_t num_tensors;
   uint32_t num_cores;

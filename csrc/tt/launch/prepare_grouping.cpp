@@ -193,8 +193,7 @@ void prepare_grouping(
     Launcher& launcher, const RouterChoices& choices, uint32_t alignment, const GroupingOutputs& outputs) {
   const auto& [sizes, offsets, tokens, weights, positions] = outputs;
   launcher.call(
-      kPrepareGrouping,
-      choices,
+      checked_ids(kPrepareGrouping, choices),
       {choices.ids, choices.weights, sizes, offsets, tokens, weights, positions},
       [&](const kernels::InvalidIdArgs& invalid_ids) {
         return plan_prepare_grouping(launcher.target, choices, alignment, invalid_ids, outputs);

@@ -70,8 +70,7 @@ std::vector<Launch> plan_prepare_mapping(
 
 void prepare_mapping(Launcher& launcher, const RouterChoices& choices, const Tensor& mapping) {
   launcher.call(
-      kPrepareMapping,
-      choices,
+      checked_ids(kPrepareMapping, choices),
       {choices.ids, choices.weights, mapping},
       [&](const kernels::InvalidIdArgs& invalid_ids) {
         return plan_prepare_mapping(launcher.target, choices, invalid_ids, mapping);

@@ -171,8 +171,7 @@ void prepare_routing(
     const Tensor& tokens,
     const Tensor& weights) {
   launcher.call(
-      kPrepareRouting,
-      choices,
+      checked_ids(kPrepareRouting, choices),
       {choices.ids, choices.weights, counts, tokens, weights},
       [&](const kernels::InvalidIdArgs& invalid_ids) {
         return plan_prepare_routing(launcher.target, choices, invalid_ids, counts, tokens, weights);

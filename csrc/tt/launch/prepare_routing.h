@@ -5,6 +5,7 @@
 #include "export.h"
 #include "tt/kernels/prepare_routing.h"
 #include "tt/launch/launcher.h"
+#include "tt/launch/router_choices.h"
 
 namespace moe::tt::launch {
 

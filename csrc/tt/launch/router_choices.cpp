@@ -21,6 +21,10 @@ uint32_t id_limit(const RouterChoices& choices) {
 
 }  // namespace
 
+CheckedIds checked_ids(const char* op, const RouterChoices& choices) {
+  return {op, CheckedIds::kExperts, choices.top_k, choices.num_experts, choices.id_size, choices.ids_signed};
+}
+
 kernels::ChoicesArgs choices_args(const RouterChoices& choices) {
   for (const Tensor& tensor : {choices.ids, choices.weights}) {
     if (tensor.range.row_stride > kernels::kMaxPageSize) {

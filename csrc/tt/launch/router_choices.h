@@ -2,7 +2,9 @@
 
 #include <cstdint>
 
+#include "export.h"
 #include "tt/kernels/common/args.h"
+#include "tt/launch/invalid_id_log.h"
 #include "tt/launch/tensor.h"
 
 namespace moe::tt::launch {
@@ -18,6 +20,9 @@ struct RouterChoices {
   uint32_t top_k;
   uint32_t num_experts;
 };
+
+// An operator's choices, for the log of invalid ids.
+MOE_API CheckedIds checked_ids(const char* op, const RouterChoices& choices);
 
 kernels::ChoicesArgs choices_args(const RouterChoices& choices);
 

@@ -6,6 +6,11 @@
 #include "tt/support/str.h"
 
 namespace moe::tt::launch {
+namespace {
+
+constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max() - kernels::kMaxPageSize;
+
+}  // namespace
 
 Tensor flat_tensor(const runtime::BufferSpan& span) {
   const uint32_t page_size = span.buffer->page_size();
@@ -43,9 +48,12 @@ kernels::DramRangeArgs from_byte(const kernels::DramRangeArgs& range, uint64_t b
   return moved;
 }
 
+bool is_countable(uint64_t rows, uint64_t columns) {
+  return columns == 0 || rows <= kMost / columns;
+}
+
 void check_countable(uint64_t rows, uint64_t columns) {
-  constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max() - kernels::kMaxPageSize;
-  if (columns != 0 && rows > kMost / columns) {
+  if (!is_countable(rows, columns)) {
     throw runtime::DeviceError(
         str("expected at most ",
             kMost,

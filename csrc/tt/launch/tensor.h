@@ -32,7 +32,9 @@ Tensor row_tensor(const std::shared_ptr<runtime::Buffer>& buffer, uint32_t row_s
 // The range from so many bytes of elements on, which begin a row where pages are rows that have the bytes of several.
 kernels::DramRangeArgs from_byte(const kernels::DramRangeArgs& range, uint64_t bytes);
 
-// Throws DeviceError unless kernels can number the elements of a matrix, and those of its last page after them.
+// Whether kernels can number the elements of a matrix, and those of its last page after them.
+bool is_countable(uint64_t rows, uint64_t columns);
+// Throws DeviceError unless they can.
 void check_countable(uint64_t rows, uint64_t columns);
 
 }  // namespace moe::tt::launch

@@ -23,8 +23,8 @@ inline constexpr uint32_t kSharedBuffer = kProcessors;
 
 // Compile-time arguments of every kernel.
 enum CompileArg : uint32_t {
-  kIdSize,      // bytes: 2, 4 or 8
-  kWeightSize,  // bytes: 2 or 4
+  kIdSize,      // bytes: 2, 4 or 8; of a kernel that reads choices
+  kWeightSize,  // bytes: 2 or 4; likewise
   kPageKind,    // a PageKind, of all tensors of a launch
   kProcessor,
   kNumCompileArgs,  // kAccessorArgs for each tensor follow, for its TensorAccessor
@@ -85,7 +85,7 @@ struct InvalidIdArgs {
 // The first invalid id that a worker met since the host last cleared the record; call 0 is none.
 struct [[gnu::may_alias]] InvalidIdRecord {
   uint32_t call;
-  uint32_t position;  // token * top_k + k
+  uint32_t position;  // of choices, token * top_k + k
   uint32_t id_low;
   uint32_t id_high;
   uint32_t more_calls;  // calls after that one which met such ids too

@@ -91,6 +91,27 @@ FORCE_INLINE void fill_words(uint32_t address, uint32_t count, uint32_t value) {
   }
 }
 
+// Copies units within L1.
+template <typename Unit>
+FORCE_INLINE void copy(uint32_t source_address, uint32_t target_address, uint32_t size) {
+  L1Pointer<Unit> source = l1_pointer<Unit>(source_address);
+  L1Pointer<Unit> target = l1_pointer<Unit>(target_address);
+  uint32_t left = size / sizeof(Unit);
+  for (; left >= 4; left -= 4, source += 4, target += 4) {
+    const Unit first = source[0];
+    const Unit second = source[1];
+    const Unit third = source[2];
+    const Unit fourth = source[3];
+    target[0] = first;
+    target[1] = second;
+    target[2] = third;
+    target[3] = fourth;
+  }
+  for (; left > 0; --left, ++source, ++target) {
+    *target = *source;
+  }
+}
+
 // Sets a page of L1 to copies of a word: the first ones by the processor, the others by the NoC, from those before.
 inline void fill_page(uint32_t address, uint32_t bytes, uint32_t value) {
   uint32_t filled = bytes < 2 * kAlignment ? bytes : 2 * kAlignment;

@@ -100,26 +100,6 @@ class RowReader {
     }
   }
 
-  template <typename Unit>
-  static FORCE_INLINE void copy(uint32_t source_address, uint32_t target_address, uint32_t size) {
-    L1Pointer<Unit> source = l1_pointer<Unit>(source_address);
-    L1Pointer<Unit> target = l1_pointer<Unit>(target_address);
-    uint32_t left = size / sizeof(Unit);
-    for (; left >= 4; left -= 4, source += 4, target += 4) {
-      const Unit first = source[0];
-      const Unit second = source[1];
-      const Unit third = source[2];
-      const Unit fourth = source[3];
-      target[0] = first;
-      target[1] = second;
-      target[2] = third;
-      target[3] = fourth;
-    }
-    for (; left > 0; --left, ++source, ++target) {
-      *target = *source;
-    }
-  }
-
   const tt_l1_ptr DramRangeArgs& args_;
   const uint32_t stage_;
 };

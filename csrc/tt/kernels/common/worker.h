@@ -36,14 +36,22 @@ Args common_args() {
 
 #endif
 
-// Calls `run(id_size, weight_size, worker, scratch)` with the sizes as types, the worker's number, and the address of
-// its L1, a multiple of kAlignment. The sizes are compared by `if` and not by `if constexpr`: in emulation a kernel is
-// compiled once, and its compile-time arguments are values.
+struct Worker {
+  uint32_t number;   // within the launch
+  uint32_t scratch;  // the address of its L1, a multiple of kAlignment
+};
+
+FORCE_INLINE Worker this_worker() {
+  const uint32_t processor = get_compile_time_arg_val(kProcessor);
+  return {
+      get_arg_val<uint32_t>(kCore) * kProcessors + processor, align_up<uint32_t>(get_write_ptr(processor), kAlignment)};
+}
+
+// Calls `run(id_size, weight_size, number, scratch)` with the sizes as types, and this worker's. The sizes are compared
+// by `if` and not by `if constexpr`: in emulation a kernel is compiled once, and its compile-time arguments are values.
 template <typename Run>
 FORCE_INLINE void run_worker(const Run& run) {
-  const uint32_t processor = get_compile_time_arg_val(kProcessor);
-  const uint32_t worker = get_arg_val<uint32_t>(kCore) * kProcessors + processor;
-  const uint32_t scratch = align_up<uint32_t>(get_write_ptr(processor), kAlignment);
+  const auto [worker, scratch] = this_worker();
   const auto with_weights = [&](auto id_size) {
     if (get_compile_time_arg_val(kWeightSize) == 2) {
       run(id_size, std::integral_constant<uint32_t, 2>(), worker, scratch);
