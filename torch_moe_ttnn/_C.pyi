@@ -96,6 +96,18 @@ class launch:
         positions: tuple[int, int],
         alignment: int,
     ) -> list[Launch]: ...
+    @staticmethod
+    def permute(
+        target: Target,
+        log: InvalidIdLog,
+        num_tokens: int,
+        num_rows: int,
+        row_size: int,
+        grouped_tokens: tuple[int, int],
+        hidden: tuple[int, int],
+        records: tuple[int, int],
+        permuted: tuple[int, int],
+    ) -> list[Launch]: ...
 
 class tt:
     class DeviceProperties:

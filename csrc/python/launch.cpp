@@ -16,6 +16,7 @@
 #include "contract/prepare_grouping.h"
 #include "contract/prepare_mapping.h"
 #include "contract/prepare_routing.h"
+#include "tt/launch/permute.h"
 #include "tt/launch/prepare_grouping.h"
 #include "tt/launch/prepare_mapping.h"
 #include "tt/launch/prepare_routing.h"
@@ -57,10 +58,9 @@ struct ChoicesShape {
   }
 };
 
-tt::kernels::InvalidIdArgs begin_call(
-    InvalidIdLog& log, const char* op, const RouterChoices& choices, const Rows& records) {
+tt::kernels::InvalidIdArgs begin_call(InvalidIdLog& log, const CheckedIds& ids, const Rows& records) {
   using tt::kernels::kInvalidIdRecordSize;
-  return log.begin_call(checked_ids(op, choices), tensor_of(records, 1, kInvalidIdRecordSize).range);
+  return log.begin_call(ids, tensor_of(records, 1, kInvalidIdRecordSize).range);
 }
 
 std::vector<Launch> prepare_mapping(
@@ -75,7 +75,7 @@ std::vector<Launch> prepare_mapping(
   return plan_prepare_mapping(
       target,
       choices,
-      begin_call(log, kPrepareMapping, choices, records),
+      begin_call(log, checked_ids(kPrepareMapping, choices), records),
       tensor_of(mapping, shape.num_experts, shape.weight_size));
 }
 
@@ -94,7 +94,7 @@ std::vector<Launch> prepare_routing(
   return plan_prepare_routing(
       target,
       choices,
-      begin_call(log, kPrepareRouting, choices, records),
+      begin_call(log, checked_ids(kPrepareRouting, choices), records),
       tensor_of(counts, layout.num_rows, sizeof(uint32_t)),
       tensor_of(tokens, layout.row_width, sizeof(uint32_t)),
       tensor_of(token_weights, layout.row_width, shape.weight_size));
@@ -130,12 +130,32 @@ std::vector<Launch> prepare_grouping(
       target,
       choices,
       alignment,
-      begin_call(log, kPrepareGrouping, choices, records),
+      begin_call(log, checked_ids(kPrepareGrouping, choices), records),
       {.sizes = tensor_of(sizes, num_groups, sizeof(int32_t)),
        .offsets = tensor_of(offsets, uint64_t{num_groups} + 1, sizeof(int32_t)),
        .tokens = tensor_of(tokens, layout.num_rows, sizeof(int32_t)),
        .weights = tensor_of(grouped_weights, layout.num_rows, shape.weight_size),
        .positions = tensor_of(positions, shape.top_k, sizeof(int32_t))});
+}
+
+std::vector<Launch> permute(
+    const Target& target,
+    InvalidIdLog& log,
+    uint32_t num_tokens,
+    uint32_t num_rows,
+    uint32_t row_size,
+    const Rows& grouped_tokens,
+    const Rows& hidden,
+    const Rows& records,
+    const Rows& permuted) {
+  const Permutation permutation{
+      .hidden = tensor_of(hidden, row_size, 1),
+      .grouped_tokens = tensor_of(grouped_tokens, num_rows, sizeof(int32_t)),
+      .num_tokens = num_tokens,
+      .num_rows = num_rows,
+      .row_size = row_size};
+  return plan_permute(
+      target, permutation, begin_call(log, checked_ids(permutation), records), tensor_of(permuted, row_size, 1));
 }
 
 void bind_program(pybind11::module_& m) {
@@ -269,6 +289,18 @@ void bind_launch(pybind11::module_& module) {
       arg("grouped_weights"),
       arg("positions"),
       arg("alignment"));
+  m.def(
+      "permute",
+      torch::wrap_pybind_function(&permute),
+      arg("target"),
+      arg("log"),
+      arg("num_tokens"),
+      arg("num_rows"),
+      arg("row_size"),
+      arg("grouped_tokens"),
+      arg("hidden"),
+      arg("records"),
+      arg("permuted"));
 }
 
 }  // namespace moe::python

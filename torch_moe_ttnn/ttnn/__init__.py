@@ -7,10 +7,20 @@ from torch_moe_ttnn.ttnn._operators import (
     Grouping,
     Routing,
     check,
+    permute,
     prepare_grouping,
     prepare_mapping,
     prepare_routing,
 )
 from torch_moe_ttnn.ttnn._register import register
 
-__all__ = ["Grouping", "Routing", "check", "prepare_grouping", "prepare_mapping", "prepare_routing", "register"]
+__all__ = [
+    "Grouping",
+    "Routing",
+    "check",
+    "permute",
+    "prepare_grouping",
+    "prepare_mapping",
+    "prepare_routing",
+    "register",
+]

@@ -8,14 +8,15 @@ import ttnn
 
 from torch_moe_ttnn import _C
 
-__all__ = ["Call", "check_memory_config", "check_tensors"]
+__all__ = ["Call", "Permutation", "check_choices", "check_memory_config", "check_permutation"]
 
 _ID_DTYPES = {ttnn.uint32: torch.uint32, ttnn.int32: torch.int32, ttnn.uint16: torch.uint16}
-_WEIGHT_DTYPES = {ttnn.bfloat16: torch.bfloat16, ttnn.float32: torch.float32}
+_FLOAT_DTYPES = {ttnn.bfloat16: torch.bfloat16, ttnn.float32: torch.float32}
+_ROW_DTYPES = {ttnn.uint32: torch.int32, ttnn.int32: torch.int32}
 # Of outputs. Those that are int32 in PyTorch, which can compute with it, are uint32 here: that is what ttnn's operators
 # take for counts, offsets and rows. The bits are the same.
 _TTNN_DTYPES = {torch.uint32: ttnn.uint32, torch.int32: ttnn.uint32} | {
-    theirs: ours for ours, theirs in _WEIGHT_DTYPES.items()
+    theirs: ours for ours, theirs in _FLOAT_DTYPES.items()
 }
 
 
@@ -40,7 +41,7 @@ class Call(NamedTuple):
     ) -> "Call":
         """Check shapes, dtypes and the number of experts as every backend does, in its words: on meta tensors."""
         ids = torch.empty(_matrix(ids_shape), dtype=_ID_DTYPES[ids_dtype], device="meta")
-        weights = torch.empty(_matrix(weights_shape), dtype=_WEIGHT_DTYPES[weights_dtype], device="meta")
+        weights = torch.empty(_matrix(weights_shape), dtype=_FLOAT_DTYPES[weights_dtype], device="meta")
         outputs = getattr(torch.ops.moe, op).default(ids, weights, num_experts, **options)
         if ids.numel() == 0:
             raise RuntimeError(
@@ -59,14 +60,44 @@ class Call(NamedTuple):
         )
 
 
+class Permutation(NamedTuple):
+    """A permutation with sizes and dtypes."""
+
+    num_tokens: int
+    num_rows: int
+    row_size: int  # bytes
+    output: tuple[ttnn.Shape, ttnn.DataType]
+
+    @classmethod
+    @lru_cache(maxsize=4096)
+    def of(
+        cls, hidden_shape: tuple[int, ...], tokens_shape: tuple[int, ...], hidden_dtype: ttnn.DataType
+    ) -> "Permutation":
+        """Check shapes as every backend does, in its words: on meta tensors."""
+        hidden = torch.empty(_matrix(hidden_shape), dtype=_FLOAT_DTYPES[hidden_dtype], device="meta")
+        tokens = torch.empty(_without_ones(tokens_shape, 1), dtype=torch.int32, device="meta")
+        permuted = torch.ops.moe.permute.default(hidden, tokens)
+        if permuted.numel() == 0:
+            raise RuntimeError(
+                f"moe::permute: expected one row and one element of it or more on ttnn tensors, got shape "
+                f"{list(permuted.shape)}; there is nothing to launch"
+            )
+        (num_tokens, width), num_rows = hidden.shape, permuted.shape[0]
+        return cls(num_tokens, num_rows, width * hidden.element_size(), (ttnn.Shape([num_rows, width]), hidden_dtype))
+
+
 def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a shape without leading dimensions of 1 before the last two."""
-    while len(shape) > 2 and shape[0] == 1:
+    return _without_ones(shape, 2)
+
+
+def _without_ones(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """Return a shape without leading dimensions of 1 before its last ones."""
+    while len(shape) > rank and shape[0] == 1:
         shape = shape[1:]
     return shape
 
 
-def check_tensors(op: str, selected_experts: ttnn.Tensor, routing_weights: ttnn.Tensor) -> None:
+def check_choices(op: str, selected_experts: ttnn.Tensor, routing_weights: ttnn.Tensor) -> None:
     """Raise what is wrong with how the tensors are stored, and what to call about it.
 
     Raises:
@@ -74,13 +105,23 @@ def check_tensors(op: str, selected_experts: ttnn.Tensor, routing_weights: ttnn.
         RuntimeError: Not on a device, not on the same one, another layout, memory or dtype.
     """
     _check_tensor(op, "selected_experts", selected_experts, _ID_DTYPES)
-    _check_tensor(op, "routing_weights", routing_weights, _WEIGHT_DTYPES)
-    device = selected_experts.device()
-    other = routing_weights.device()
+    _check_tensor(op, "routing_weights", routing_weights, _FLOAT_DTYPES)
+    _check_same_chip(op, "selected_experts and routing_weights", selected_experts, routing_weights)
+
+
+def check_permutation(hidden: ttnn.Tensor, grouped_tokens: ttnn.Tensor) -> None:
+    """Do as :func:`check_choices` for the operator ``permute``."""
+    _check_tensor("permute", "hidden", hidden, _FLOAT_DTYPES)
+    _check_tensor("permute", "grouped_tokens", grouped_tokens, _ROW_DTYPES)
+    _check_same_chip("permute", "hidden and grouped_tokens", hidden, grouped_tokens)
+
+
+def _check_same_chip(op: str, names: str, first: ttnn.Tensor, second: ttnn.Tensor) -> None:
+    device, other = first.device(), second.device()
     if device is not other:
         raise RuntimeError(
-            f"moe::{op}: expected selected_experts and routing_weights on the same device, got {device} (id "
-            f"{device.id()}) and {other} (id {other.id()})"
+            f"moe::{op}: expected {names} on the same device, got {device} (id {device.id()}) and {other} (id "
+            f"{other.id()})"
         )
     if device.get_num_devices() != 1:
         raise RuntimeError(

@@ -6,10 +6,16 @@ from typing import NamedTuple
 import ttnn
 
 from torch_moe_ttnn import _C
-from torch_moe_ttnn.ttnn._arguments import Call, check_memory_config, check_tensors
+from torch_moe_ttnn.ttnn._arguments import (
+    Call,
+    Permutation,
+    check_choices,
+    check_memory_config,
+    check_permutation,
+)
 from torch_moe_ttnn.ttnn._device import Device, rows_of
 
-__all__ = ["Grouping", "Routing", "check", "prepare_grouping", "prepare_mapping", "prepare_routing"]
+__all__ = ["Grouping", "Routing", "check", "permute", "prepare_grouping", "prepare_mapping", "prepare_routing"]
 
 
 class Routing(NamedTuple):
@@ -141,6 +147,38 @@ def prepare_grouping(
     return Grouping(*outputs)
 
 
+def permute(
+    hidden: ttnn.Tensor, grouped_tokens: ttnn.Tensor, *, memory_config: ttnn.MemoryConfig | None = None
+) -> ttnn.Tensor:
+    """Copy tokens' rows to where a grouping has them, on ttnn tensors.
+
+    Args:
+        hidden: (T, H), with any leading dimensions of 1; bfloat16 or float32, ROW_MAJOR, interleaved in DRAM or L1.
+        grouped_tokens: (N,), likewise; uint32 or int32: :attr:`Grouping.grouped_tokens`.
+        memory_config: Of the output; interleaved. ``ttnn.DRAM_MEMORY_CONFIG`` where it is not given.
+
+    Returns:
+        (N, H), ROW_MAJOR, dtype of ``hidden``: row i is ``hidden[grouped_tokens[i]]``, zeros where that is 0xFFFFFFFF.
+        ``ttnn.to_layout(rows, ttnn.TILE_LAYOUT)`` makes tiles of them.
+
+    Raises:
+        TypeError: an argument is no ``ttnn.Tensor``.
+        RuntimeError: a wrong shape, dtype, layout, memory, device or size; the text says what to call. A token out of
+            range is no error here, and its row is zeros: see :func:`check`.
+    """
+    check_permutation(hidden, grouped_tokens)
+    call = Permutation.of(tuple(hidden.shape), tuple(grouped_tokens.shape), hidden.dtype)
+    owner = hidden.device()
+    device = Device.of(owner)
+    (permuted,) = _allocate("permute", owner, [call.output], memory_config)
+    tensors = [grouped_tokens, hidden, device.records, permuted]
+    launches = _C.launch.permute(
+        device.target(call.num_rows), device.log, call.num_tokens, call.num_rows, call.row_size, *map(rows_of, tensors)
+    )
+    device.programs.launch(launches, tensors)
+    return permuted
+
+
 def check(device: ttnn.MeshDevice) -> None:
     """Wait for the operators on a device, and raise if one of them met an id out of range since the last check.
 
@@ -170,7 +208,7 @@ def _call(
     **options: int,
 ) -> list[ttnn.Tensor]:
     """Check, allocate, plan and launch. Reads nothing back."""
-    check_tensors(op, selected_experts, routing_weights)
+    check_choices(op, selected_experts, routing_weights)
     call = Call.of(
         op,
         tuple(selected_experts.shape),
@@ -180,19 +218,26 @@ def _call(
         num_experts,
         **options,
     )
+    owner = selected_experts.device()
+    device = Device.of(owner)
+    outputs = _allocate(op, owner, call.outputs, memory_config)
+    tensors = [selected_experts, routing_weights, device.records, *outputs]
+    launches = plan(device.target(call.size), device.log, call.shape, *map(rows_of, tensors), **options)
+    device.programs.launch(launches, tensors)
+    return outputs
+
+
+def _allocate(
+    op: str,
+    owner: ttnn.MeshDevice,
+    outputs: list[tuple[ttnn.Shape, ttnn.DataType]],
+    memory_config: ttnn.MemoryConfig | None,
+) -> list[ttnn.Tensor]:
     if memory_config is None:
         memory_config = ttnn.DRAM_MEMORY_CONFIG
     else:
         check_memory_config(op, memory_config)
-    owner = selected_experts.device()
-    device = Device.of(owner)
-    outputs = [
+    return [
         ttnn.allocate_tensor_on_device(shape, dtype, ttnn.ROW_MAJOR_LAYOUT, owner, memory_config)
-        for shape, dtype in call.outputs
+        for shape, dtype in outputs
     ]
-    inputs = [selected_experts, routing_weights, device.records]
-    tensors = [*inputs, *outputs]
-    launches = plan(device.target(call.size), device.log, call.shape, *map(rows_of, tensors), **options)
-    for launch in launches:
-        device.programs.launch(launch, tensors)
-    return outputs

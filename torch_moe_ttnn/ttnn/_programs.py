@@ -25,13 +25,17 @@ class Programs:
         self._columns = columns
         self._descriptors: dict[tuple[object, ...], ttnn.ProgramDescriptor] = {}
 
-    def launch(self, launch: _C.launch.Launch, tensors: list[ttnn.Tensor]) -> None:
-        """Enqueue a launch.
+    def launch(self, launches: list[_C.launch.Launch], tensors: list[ttnn.Tensor]) -> None:
+        """Enqueue launches.
 
         Args:
-            launch: What to launch.
-            tensors: Its tensors, in the order in which the kernels number them: inputs, records, outputs.
+            launches: What to launch.
+            tensors: Their tensors, in the order in which the kernels number them: inputs, records, outputs.
         """
+        for launch in launches:
+            self._launch(launch, tensors)
+
+    def _launch(self, launch: _C.launch.Launch, tensors: list[ttnn.Tensor]) -> None:
         key = (launch.key, *(tensor.memory_config().buffer_type for tensor in tensors))
         descriptor = self._descriptors.get(key)
         if descriptor is None:

@@ -60,6 +60,10 @@ PermutePlan plan_with(const Permutation& permutation, uint32_t all_workers, uint
 
 }  // namespace
 
+CheckedIds checked_ids(const Permutation& permutation) {
+  return {kPermute, CheckedIds::kTokens, 1, permutation.num_tokens, sizeof(int32_t), true};
+}
+
 bool has_permute_kernel(uint64_t rows, uint64_t columns, uint64_t element_size) {
   return element_size % kRowUnit == 0 && is_countable(rows, columns * (element_size / kRowUnit));
 }
@@ -96,9 +100,8 @@ std::vector<Launch> plan_permute(
 }
 
 void permute(Launcher& launcher, const Permutation& permutation, const Tensor& permuted) {
-  const CheckedIds tokens{kPermute, CheckedIds::kTokens, 1, permutation.num_tokens, sizeof(int32_t), true};
   launcher.call(
-      tokens,
+      checked_ids(permutation),
       {permutation.hidden, permutation.grouped_tokens, permuted},
       [&](const kernels::InvalidIdArgs& invalid_ids) {
         return plan_permute(launcher.target, permutation, invalid_ids, permuted);
