@@ -1,4 +1,4 @@
-"""``local_experts``, ``max_tokens`` and ``alignment``: values and errors. What tt does not serve yet raises there."""
+"""``local_experts``, ``max_tokens`` and ``alignment``: values and errors."""
 
 import re
 
@@ -20,12 +20,6 @@ LOCAL = {
 }
 
 
-def on_cpu_or_grouping(operator, device):
-    """Where the options run: the kernels of tt have none yet."""
-    if device.type == "tt" and operator is not GROUPING:
-        pytest.skip("raises on tt, see below")
-
-
 def local_tensor(ids, dtype=torch.int64):
     tensor = torch.tensor(ids, dtype=torch.int64)
     return torch.where(tensor == -1, NO_EXPERT[dtype], tensor).to(dtype)
@@ -34,7 +28,6 @@ def local_tensor(ids, dtype=torch.int64):
 @pytest.mark.parametrize("local", LOCAL.values(), ids=LOCAL.keys())
 @pytest.mark.parametrize("num_tokens", [0, 1, 33, 5000])
 def test_local_experts(operator, device, num_tokens, local):
-    on_cpu_or_grouping(operator, device)
     ids, weights = make_choices(num_tokens, 3, 8, distribution="padded")
     assert_matches_reference(operator, device, ids, weights, 8, local_experts=local_tensor(local))
 
@@ -42,14 +35,12 @@ def test_local_experts(operator, device, num_tokens, local):
 @pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
 @pytest.mark.parametrize("local_dtype", ID_DTYPES, ids=str)
 def test_dtypes_of_local_experts(operator, device, id_dtype, local_dtype):
-    on_cpu_or_grouping(operator, device)
     ids, weights = make_choices(20, 3, 8, id_dtype=id_dtype)
     local = local_tensor([6, -1, 1, 0], local_dtype)
     assert_matches_reference(operator, device, ids, weights, 8, local_experts=local)
 
 
 def test_a_repeated_choice_of_a_local_expert(operator, device):
-    on_cpu_or_grouping(operator, device)
     ids, weights = torch.tensor([[2, 2, 1], [0, 2, 2]]), torch.arange(1.0, 7.0).reshape(2, 3)
     assert_matches_reference(operator, device, ids, weights, 3, local_experts=torch.tensor([2, 1]))
 
@@ -60,7 +51,6 @@ def test_a_repeated_choice_of_a_local_expert(operator, device):
 @pytest.mark.parametrize("routing", [True, False], ids=["routing", "grouping"])
 def test_max_tokens(device, routing, distribution, local, max_tokens):
     operator = ROUTING if routing else GROUPING
-    on_cpu_or_grouping(operator, device)
     options = {} if local is None else {"local_experts": torch.tensor(local)}
     for num_tokens in (0, 33, 6000):
         ids, weights = make_choices(num_tokens, 3, 8, distribution=distribution)
@@ -176,15 +166,3 @@ def test_a_grouping_too_large(sizes, options, words):
     weights = torch.zeros(1, 1, device="meta").expand(num_tokens, top_k)
     with pytest.raises(RuntimeError, match=re.escape(f"{GROUPING.name}: expected {words}")):
         GROUPING(ids, weights, num_experts, **options)
-
-
-def test_not_on_tt_yet(operator, device):
-    if device.type != "tt" or operator is GROUPING:
-        pytest.skip("runs here")
-    ids, weights = (tensor.to(device) for tensor in make_choices(4, 2, 8))
-    local = torch.tensor([1], device=device)
-    with pytest.raises(NotImplementedError, match=f"^{operator.name}: local_experts .* not supported on a tt device"):
-        operator(ids, weights, 8, local_experts=local)
-    if operator is ROUTING:
-        with pytest.raises(NotImplementedError, match=r"max_tokens are not supported on a tt device"):
-            operator(ids, weights, 8, max_tokens=3)

@@ -3,6 +3,7 @@
 #include <torch/library.h>
 
 #include "ops/prepare_mapping.h"
+#include "ops/tt/by_way_of_host.h"
 #include "ops/tt/launchers.h"
 #include "tt/backend/fallback/fallback.h"
 #include "tt/backend/memory/device_span.h"
@@ -19,10 +20,11 @@ at::Tensor prepare_mapping(
     int64_t num_experts,
     const std::optional<at::Tensor>& local_experts) {
   check_prepare_mapping(selected_experts, routing_weights, num_experts, local_experts);
-  TORCH_CHECK_NOT_IMPLEMENTED(
-      !local_experts.has_value(),
-      kPrepareMapping,
-      ": local_experts is not supported on a tt device yet; call it with CPU tensors");
+  if (local_experts.has_value()) {
+    const auto [mapping] = by_way_of_host<std::tuple<at::Tensor>>(
+        kPrepareMapping, selected_experts, routing_weights, num_experts, local_experts);
+    return mapping;
+  }
   check_num_elements(kPrepareMapping, "the map", selected_experts.size(0), num_experts);
   at::Tensor mapping = empty_mapping(routing_weights, num_experts, local_experts);
   if (selected_experts.numel() == 0) {

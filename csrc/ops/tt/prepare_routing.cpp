@@ -3,6 +3,7 @@
 #include <torch/library.h>
 
 #include "ops/prepare_routing.h"
+#include "ops/tt/by_way_of_host.h"
 #include "ops/tt/launchers.h"
 #include "tt/backend/fallback/fallback.h"
 #include "tt/backend/memory/device_span.h"
@@ -20,10 +21,10 @@ RoutingOutputs prepare_routing(
     const std::optional<at::Tensor>& local_experts,
     std::optional<int64_t> max_tokens) {
   check_prepare_routing(selected_experts, routing_weights, num_experts, local_experts, max_tokens);
-  TORCH_CHECK_NOT_IMPLEMENTED(
-      !local_experts.has_value() && !max_tokens.has_value(),
-      kPrepareRouting,
-      ": local_experts and max_tokens are not supported on a tt device yet; call it with CPU tensors");
+  if (local_experts.has_value() || max_tokens.has_value()) {
+    return by_way_of_host<RoutingOutputs>(
+        kPrepareRouting, selected_experts, routing_weights, num_experts, local_experts, max_tokens);
+  }
   const auto layout = routing_layout(routing_weights, num_experts, local_experts, max_tokens);
   const int64_t num_rows = layout.num_rows.expect_int();
   check_num_elements(kPrepareRouting, "num_routed_tokens", 1, num_rows);
