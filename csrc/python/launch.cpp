@@ -180,6 +180,7 @@ void bind_launch(pybind11::module_& module) {
                 launch.kernel,
                 launch.id_size,
                 launch.weight_size,
+                launch.options,
                 launch.num_cores,
                 pybind11::tuple(pybind11::cast(launch.circular_buffers)));
           },

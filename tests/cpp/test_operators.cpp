@@ -37,6 +37,12 @@ struct Case {
   uint32_t page_size = 256;
   uint32_t offset = 0;  // bytes of the buffers before the ids and the weights
   PageKind pages = kFlatPages;
+  std::optional<uint32_t> max_tokens = std::nullopt;
+
+  // T * K where no row has a capacity of its own.
+  uint32_t row_width() const {
+    return max_tokens.value_or(num_tokens * top_k);
+  }
 };
 
 const Case kCases[] = {
@@ -49,42 +55,10 @@ const Case kCases[] = {
     {64, 16, 896, 4, 2, 4096, 132},
     {3, 1, 600000, 4, 2, 64},          // more rows than one launch takes
     {50000, 2, 20, 4, 4, 4096, 4096},  // more choices than fit into L1
-};
-
-constexpr uint32_t kAlignments[] = {1, 3, 32};
-
-// What comes of choices in a grouping, in the words of the reference.
-struct ExpectedGrouping {
-  ExpectedGrouping(
-      const Case& c, const std::vector<int64_t>& ids, const std::vector<uint32_t>& choice_weights, uint32_t alignment)
-      : sizes(c.num_experts),
-        offsets(c.num_experts + 1),
-        tokens(GroupingLayout<uint64_t>::of(ids.size(), c.num_experts, alignment).num_rows, -1),
-        weights(tokens.size(), 0),
-        positions(ids.size(), -1) {
-    for (const int64_t id : ids) {
-      if (id >= 0) {
-        ++sizes[id];
-      }
-    }
-    for (uint32_t group = 0; group < c.num_experts; ++group) {
-      offsets[group + 1] = offsets[group] + (sizes[group] + alignment - 1) / alignment * alignment;
-    }
-    std::vector<uint32_t> next = offsets;
-    for (size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i] >= 0) {
-        positions[i] = next[ids[i]]++;
-        tokens[positions[i]] = i / c.top_k;
-        weights[positions[i]] = choice_weights[i];
-      }
-    }
-  }
-
-  std::vector<uint32_t> sizes;
-  std::vector<uint32_t> offsets;
-  std::vector<uint32_t> tokens;
-  std::vector<uint32_t> weights;
-  std::vector<uint32_t> positions;
+    {.num_tokens = 33, .top_k = 3, .num_experts = 17, .max_tokens = 1},
+    {.num_tokens = 257, .top_k = 8, .num_experts = 128, .id_size = 8, .weight_size = 4, .max_tokens = 15},
+    {.num_tokens = 100, .top_k = 2, .num_experts = 5, .max_tokens = 1000},
+    {.num_tokens = 50000, .top_k = 2, .num_experts = 20, .max_tokens = 4300},
 };
 
 // The same with a page for each row.
@@ -98,6 +72,8 @@ const Case kRowCases[] = {
     {.num_tokens = 2, .top_k = 600, .num_experts = 3000, .weight_size = 4, .pages = kRowPages},  // rows of many packets
     {.num_tokens = 3, .top_k = 1, .num_experts = 150000, .pages = kRowPages},  // a row fills more than a batch
     {.num_tokens = 20000, .top_k = 3, .num_experts = 20, .pages = kRowPages},  // more choices than fit into a stage
+    {.num_tokens = 257, .top_k = 8, .num_experts = 128, .id_size = 8, .pages = kRowPages, .max_tokens = 15},
+    {.num_tokens = 20000, .top_k = 3, .num_experts = 20, .pages = kRowPages, .max_tokens = 2900},
 };
 
 // Choices and what comes of them, in the words of the reference. One in eight routes nowhere.
@@ -107,12 +83,12 @@ struct Expected {
         weights(ids.size()),
         rows(RoutingLayout<uint32_t>::of(c.num_tokens, c.top_k, c.num_experts).num_rows) {
     std::mt19937 random(7);
-    const size_t width = ids.size();
+    const size_t width = c.row_width();
     mapping.assign(size_t{c.num_tokens} * c.num_experts, 0);
     counts.assign(rows, 0);
     tokens.assign(rows * width, kPaddingToken);
     token_weights.assign(rows * width, 0);
-    for (size_t i = 0; i < width; ++i) {
+    for (size_t i = 0; i < ids.size(); ++i) {
       const uint32_t id = random() % c.num_experts;
       weights[i] = c.weight_size == 2 ? random() & 0xFFFF : random();
       if (random() % 8 == 0) {
@@ -120,10 +96,12 @@ struct Expected {
         continue;
       }
       ids[i] = id;
-      const size_t place = id * width + counts[id]++;
       mapping[i / c.top_k * c.num_experts + id] = weights[i];
-      tokens[place] = i / c.top_k;
-      token_weights[place] = weights[i];
+      if (counts[id] < width) {
+        const size_t place = id * width + counts[id]++;
+        tokens[place] = i / c.top_k;
+        token_weights[place] = weights[i];
+      }
     }
   }
 
@@ -134,6 +112,37 @@ struct Expected {
   std::vector<uint32_t> counts;
   std::vector<uint32_t> tokens;
   std::vector<uint32_t> token_weights;
+};
+
+constexpr uint32_t kAlignments[] = {1, 3, 32};
+
+// What comes of the same choices in a grouping.
+struct ExpectedGrouping {
+  ExpectedGrouping(const Case& c, const Expected& choices, uint32_t alignment)
+      : sizes(choices.counts.begin(), choices.counts.begin() + c.num_experts),
+        offsets(c.num_experts + 1),
+        tokens(GroupingLayout<uint64_t>::of(choices.ids.size(), c.num_experts, alignment, c.row_width()).num_rows, -1),
+        weights(tokens.size(), 0),
+        positions(choices.ids.size(), -1) {
+    for (uint32_t group = 0; group < c.num_experts; ++group) {
+      offsets[group + 1] = offsets[group] + (sizes[group] + alignment - 1) / alignment * alignment;
+    }
+    std::vector<uint32_t> next = offsets;
+    for (size_t i = 0; i < choices.ids.size(); ++i) {
+      const int64_t group = choices.ids[i];
+      if (group >= 0 && next[group] < offsets[group] + sizes[group]) {
+        positions[i] = next[group]++;
+        tokens[positions[i]] = i / c.top_k;
+        weights[positions[i]] = choices.weights[i];
+      }
+    }
+  }
+
+  std::vector<uint32_t> sizes;
+  std::vector<uint32_t> offsets;
+  std::vector<uint32_t> tokens;
+  std::vector<uint32_t> weights;
+  std::vector<uint32_t> positions;
 };
 
 template <typename Number>
@@ -220,7 +229,7 @@ RouterChoices upload_choices(Device& device, const Case& c, const Expected& expe
 
 void group(Device& device, Launcher& launcher, const Case& c, uint32_t alignment) {
   const Expected choices(c);
-  const ExpectedGrouping expected(c, choices.ids, choices.weights, alignment);
+  const ExpectedGrouping expected(c, choices, alignment);
   const auto list = [&](const std::vector<uint32_t>& numbers, uint32_t element_size) {
     return Matrix{static_cast<uint32_t>(numbers.size()), element_size, c};
   };
@@ -231,7 +240,7 @@ void group(Device& device, Launcher& launcher, const Case& c, uint32_t alignment
       .tokens = output(device, expected.tokens.size(), list(expected.tokens, 4)),
       .weights = output(device, expected.weights.size(), list(expected.weights, c.weight_size)),
       .positions = output(device, expected.positions.size(), positions)};
-  prepare_grouping(launcher, upload_choices(device, c, choices), alignment, outputs);
+  prepare_grouping(launcher, upload_choices(device, c, choices), {alignment, c.max_tokens}, outputs);
   CHECK(holds(device, outputs.sizes, expected.sizes, list(expected.sizes, 4)));
   CHECK(holds(device, outputs.offsets, expected.offsets, list(expected.offsets, 4)));
   CHECK(holds(device, outputs.tokens, expected.tokens, list(expected.tokens, 4)));
@@ -252,14 +261,14 @@ void map(Device& device, Launcher& launcher, const Case& c) {
 void list(Device& device, Launcher& launcher, const Case& c) {
   const Expected expected(c);
   const RouterChoices choices = upload_choices(device, c, expected);
-  const auto width = static_cast<uint32_t>(expected.ids.size());
+  const uint32_t width = c.row_width();
   const Matrix counts_row{static_cast<uint32_t>(expected.rows), 4, c};
   const Matrix tokens_list{width, 4, c};
   const Matrix weights_list{width, c.weight_size, c};
   const launch::Tensor counts = output(device, expected.rows, counts_row);
   const launch::Tensor tokens = output(device, expected.tokens.size(), tokens_list);
   const launch::Tensor weights = output(device, expected.tokens.size(), weights_list);
-  prepare_routing(launcher, choices, counts, tokens, weights);
+  prepare_routing(launcher, choices, counts, tokens, weights, c.max_tokens);
   CHECK(holds(device, counts, expected.counts, counts_row));
   CHECK(holds(device, tokens, expected.tokens, tokens_list));
   CHECK(holds(device, weights, expected.token_weights, weights_list));

@@ -8,6 +8,7 @@
 
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/memory/device_span.h"
+#include "tt/launch/prepare_mapping.h"
 
 namespace moe::tt {
 namespace {
@@ -61,6 +62,23 @@ launch::RouterChoices router_choices(
       .num_tokens = static_cast<uint32_t>(selected_experts.size(0)),
       .top_k = static_cast<uint32_t>(selected_experts.size(1)),
       .num_experts = static_cast<uint32_t>(num_experts)};
+}
+
+// They go into a map that nobody reads.
+void check_ids(
+    const char* op, const at::Tensor& selected_experts, const at::Tensor& routing_weights, int64_t num_experts) {
+  if (selected_experts.numel() == 0) {
+    return;
+  }
+  const auto ids = selected_experts.expect_contiguous();
+  const auto weights = routing_weights.expect_contiguous();
+  const at::Tensor map = at::empty({selected_experts.size(0), num_experts}, weights->options());
+  const launch::RouterChoices choices = router_choices(*ids, *weights, num_experts);
+  const launch::Tensor mapping = launch::flat_tensor(backend::span_of(map));
+  launch::Launcher& launcher = launcher_of(map);
+  launcher.call(op, choices, {choices.ids, choices.weights, mapping}, [&](const kernels::InvalidIdArgs& invalid_ids) {
+    return launch::plan_prepare_mapping(launcher.target, choices, invalid_ids, mapping);
+  });
 }
 
 void check_num_elements(const char* op, const char* output, int64_t rows, int64_t columns) {

@@ -17,13 +17,13 @@ launch::Tensor flat(const at::Tensor& tensor) {
 void launch_grouping(
     launch::Launcher& launcher,
     const launch::RouterChoices& choices,
-    int64_t alignment,
+    const launch::GroupingOptions& options,
     const GroupingOutputs& outputs) {
   const auto& [sizes, offsets, tokens, weights, positions] = outputs;
   launch::prepare_grouping(
       launcher,
       choices,
-      static_cast<uint32_t>(alignment),
+      options,
       {.sizes = flat(sizes),
        .offsets = flat(offsets),
        .tokens = flat(tokens),
@@ -40,19 +40,25 @@ GroupingOutputs prepare_grouping(
     std::optional<int64_t> max_tokens) {
   check_prepare_grouping(selected_experts, routing_weights, num_experts, local_experts, alignment, max_tokens);
   launch::Launcher& launcher = launcher_of(routing_weights);
-  if (local_experts.has_value() || max_tokens.has_value() || num_experts > launch::max_groups(launcher.target)) {
+  if (local_experts.has_value() || num_experts > launch::max_groups(launcher.target)) {
     return by_way_of_host<GroupingOutputs>(
         kPrepareGrouping, selected_experts, routing_weights, num_experts, local_experts, alignment, max_tokens);
   }
   GroupingOutputs outputs = empty_grouping(routing_weights, num_experts, local_experts, alignment, max_tokens);
-  if (selected_experts.numel() == 0) {
-    std::get<0>(outputs).zero_();
-    std::get<1>(outputs).zero_();
+  if (selected_experts.numel() == 0 || max_tokens == 0) {
+    check_ids(kPrepareGrouping, selected_experts, routing_weights, num_experts);
+    auto& [sizes, offsets, tokens, grouped_weights, positions] = outputs;
+    sizes.zero_();
+    offsets.zero_();
+    tokens.fill_(kNone);
+    grouped_weights.zero_();
+    positions.fill_(kNone);
     return outputs;
   }
   const auto ids = selected_experts.expect_contiguous();
   const auto weights = routing_weights.expect_contiguous();
-  launch_grouping(launcher, router_choices(*ids, *weights, num_experts), alignment, outputs);
+  launch_grouping(
+      launcher, router_choices(*ids, *weights, num_experts), {static_cast<uint32_t>(alignment), max_tokens}, outputs);
   return outputs;
 }
 

@@ -21,7 +21,7 @@ RoutingOutputs prepare_routing(
     const std::optional<at::Tensor>& local_experts,
     std::optional<int64_t> max_tokens) {
   check_prepare_routing(selected_experts, routing_weights, num_experts, local_experts, max_tokens);
-  if (local_experts.has_value() || max_tokens.has_value()) {
+  if (local_experts.has_value()) {
     return by_way_of_host<RoutingOutputs>(
         kPrepareRouting, selected_experts, routing_weights, num_experts, local_experts, max_tokens);
   }
@@ -31,8 +31,11 @@ RoutingOutputs prepare_routing(
   check_num_elements(kPrepareRouting, "routed_tokens", num_rows, layout.row_width.expect_int());
   RoutingOutputs outputs = empty_routing(routing_weights, num_experts, local_experts, max_tokens);
   auto& [counts, tokens, token_weights] = outputs;
-  if (selected_experts.numel() == 0) {
+  if (selected_experts.numel() == 0 || max_tokens == 0) {
+    check_ids(kPrepareRouting, selected_experts, routing_weights, num_experts);
     counts.zero_();
+    tokens.fill_(int64_t{kPaddingToken});
+    token_weights.zero_();
     return outputs;
   }
   const auto ids = selected_experts.expect_contiguous();
@@ -42,7 +45,8 @@ RoutingOutputs prepare_routing(
       router_choices(*ids, *weights, num_experts),
       flat_tensor(span_of(counts)),
       flat_tensor(span_of(tokens)),
-      flat_tensor(span_of(token_weights)));
+      flat_tensor(span_of(token_weights)),
+      max_tokens);
   return outputs;
 }
 

@@ -1,4 +1,4 @@
-// The rows' lists: num_routed_tokens (1, E_padded), routed_tokens and routed_token_weights (E_padded, T * K).
+// The rows' lists: num_routed_tokens (1, E_padded), routed_tokens and routed_token_weights (E_padded, W).
 //
 // Words.  worker   one data-movement processor of one core (two a core)
 //         team     team_cores cores that write team_rows consecutive rows; its 2 * team_cores workers are its members
@@ -237,6 +237,13 @@ class ListWriter {
     }
   }
 
+  // After the last round: counts what the rows have taken.
+  void limit_counts() {
+    for (uint32_t row = 0; row < team_.num_expert_rows; ++row) {
+      counts_[row] = min(counts_[row], row_width_);
+    }
+  }
+
   // Bytes of padding in L1 that pad() takes.
   uint32_t padding_size() const {
     return list_.max_transfer();
@@ -275,13 +282,20 @@ class ListWriter {
     }
   }
 
-  // Writes the elements of ranks [from, from + count) among those that a row gets in a round.
+  // Writes the elements of ranks [from, from + count) among those that a row gets in a round, as far as it has room.
   void write_segment(uint32_t slices, uint32_t row, uint32_t from, uint32_t count) {
+    const uint32_t column = counts_[row] + from;
+    if (has_max_tokens()) {
+      if (column >= row_width_) {
+        return;
+      }
+      count = min(count, row_width_ - column);
+    }
     if (next_segment_ == segments_ + kSegmentBuffers * kSegmentScratch) {
       write_barrier();
       next_segment_ = segments_;
     }
-    const auto place = list_.template element<sizeof(Element)>(team_.first_row + row, counts_[row] + from, row_width_);
+    const auto place = list_.template element<sizeof(Element)>(team_.first_row + row, column, row_width_);
     const uint32_t segment = next_segment_ + place.misalignment();
     next_segment_ += kSegmentScratch;
 
@@ -315,7 +329,7 @@ class ListWriter {
   uint32_t segments_;
   uint32_t next_segment_;
   uint32_t counts_address_;
-  L1Pointer<uint32_t> counts_;        // the rows' choices so far
+  L1Pointer<uint32_t> counts_;        // the rows' choices so far, also those that they have no room for
   L1Pointer<uint32_t> round_counts_;  // and those of the round
 };
 
@@ -345,6 +359,9 @@ FORCE_INLINE void prepare_routing(
     link.send(slice, sorter.sort(slice, invalid_id));
     link.wait(round + 1);
     writer.add(buffer);
+  }
+  if (has_max_tokens()) {
+    writer.limit_counts();
   }
   writer.pad(padding_page);
   if (team.member == 0) {

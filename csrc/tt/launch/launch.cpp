@@ -41,7 +41,7 @@ runtime::ProgramDescription describe(const Launch& launch, const std::vector<uin
     code.name = launch.kernel;
     code.processor = static_cast<runtime::Processor>(processor);
     code.cores = description.cores;
-    code.compile_args = {launch.id_size, launch.weight_size, launch.pages, processor};
+    code.compile_args = {launch.id_size, launch.weight_size, launch.pages, processor, launch.options};
     code.compile_args.insert(code.compile_args.end(), accessor_args.begin(), accessor_args.end());
     for (uint32_t core = 0; core < launch.num_cores; ++core) {
       code.runtime_args.push_back({core});

@@ -119,8 +119,10 @@ std::vector<Launch> plan_prepare_routing(
     const kernels::InvalidIdArgs& invalid_ids,
     const Tensor& counts,
     const Tensor& tokens,
-    const Tensor& weights) {
-  const auto layout = RoutingLayout<uint64_t>::of(choices.num_tokens, choices.top_k, choices.num_experts);
+    const Tensor& weights,
+    std::optional<uint32_t> max_tokens) {
+  const auto layout =
+      RoutingLayout<uint64_t>::of_width(choices.num_experts, max_tokens.value_or(choices.num_tokens * choices.top_k));
   check_countable(layout.num_rows, layout.row_width);
   const RoutingLimits limits{.num_cores = target.num_cores(), .l1 = target.l1_shares()};
   const uint32_t launch_rows = max_launch_rows(layout, limits);
@@ -155,6 +157,7 @@ std::vector<Launch> plan_prepare_routing(
          .id_size = choices.id_size,
          .weight_size = choices.weight_size,
          .pages = choices.ids.pages(),
+         .options = max_tokens.has_value() ? kernels::kMaxTokens : 0u,
          .num_tensors = kernels::kNumRoutingTensors,
          .num_cores = num_cores,
          .num_semaphores = kernels::kNumRoutingSemaphores,
@@ -169,13 +172,14 @@ void prepare_routing(
     const RouterChoices& choices,
     const Tensor& counts,
     const Tensor& tokens,
-    const Tensor& weights) {
+    const Tensor& weights,
+    std::optional<uint32_t> max_tokens) {
   launcher.call(
       kPrepareRouting,
       choices,
       {choices.ids, choices.weights, counts, tokens, weights},
       [&](const kernels::InvalidIdArgs& invalid_ids) {
-        return plan_prepare_routing(launcher.target, choices, invalid_ids, counts, tokens, weights);
+        return plan_prepare_routing(launcher.target, choices, invalid_ids, counts, tokens, weights, max_tokens);
       });
 }
 

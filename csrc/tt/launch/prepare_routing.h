@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "export.h"
 #include "tt/kernels/prepare_routing.h"
@@ -8,13 +10,15 @@
 
 namespace moe::tt::launch {
 
-// Launches moe::prepare_routing: the counts of all rows, padding rows among them, and their tokens and weights.
+// Launches moe::prepare_routing: the counts of all rows, padding rows among them, and their tokens and weights. Rows
+// have room for `max_tokens` choices, at least 1, or for all.
 void prepare_routing(
     Launcher& launcher,
     const RouterChoices& choices,
     const Tensor& counts,
     const Tensor& tokens,
-    const Tensor& weights);
+    const Tensor& weights,
+    std::optional<uint32_t> max_tokens = std::nullopt);
 
 // The launches. Throws DeviceError if L1 is too small.
 MOE_API std::vector<Launch> plan_prepare_routing(
@@ -23,7 +27,8 @@ MOE_API std::vector<Launch> plan_prepare_routing(
     const kernels::InvalidIdArgs& invalid_ids,
     const Tensor& counts,
     const Tensor& tokens,
-    const Tensor& weights);
+    const Tensor& weights,
+    std::optional<uint32_t> max_tokens = std::nullopt);
 
 // The plan of a launch, apart so that tests can look at it.
 

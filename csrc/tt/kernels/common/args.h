@@ -27,10 +27,16 @@ enum CompileArg : uint32_t {
   kWeightSize,  // bytes: 2 or 4
   kPageKind,    // a PageKind, of all tensors of a launch
   kProcessor,
+  kOptions,         // those of Option that a call has
   kNumCompileArgs,  // kAccessorArgs for each tensor follow, for its TensorAccessor
 };
 inline constexpr uint32_t kAccessorArgs =
     2;  // of an interleaved buffer: where it is, and a page size that no kernel uses
+
+// What a call was given beside the router's choices. A kernel without them has no code for them.
+enum Option : uint32_t {
+  kMaxTokens = 1 << 0,
+};
 
 // What the pages of a tensor's memory are.
 enum PageKind : uint32_t {

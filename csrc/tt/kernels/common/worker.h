@@ -36,6 +36,11 @@ Args common_args() {
 
 #endif
 
+// Whether rows have a capacity. On the chip this is a constant, and costs nothing.
+FORCE_INLINE bool has_max_tokens() {
+  return (get_compile_time_arg_val(kOptions) & kMaxTokens) != 0;
+}
+
 // Calls `run(id_size, weight_size, worker, scratch)` with the sizes as types, the worker's number, and the address of
 // its L1, a multiple of kAlignment. The sizes are compared by `if` and not by `if constexpr`: in emulation a kernel is
 // compiled once, and its compile-time arguments are values.
