@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from support.checks import assert_matches_reference
+from support.checks import assert_matches_reference, assert_same_bits
 from support.choices import ID_DTYPES, NO_EXPERT
 from support.operators import GROUPING, MAPPING, ROUTING
 from torch_moe_ttnn.testing import make_choices
@@ -18,6 +18,10 @@ LOCAL = {
     "repeated": [2, 5, 2],
     "with no expert": [-1, 4, -1, 1],
 }
+
+
+def on_cpu(options):
+    return {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in options.items()}
 
 
 def local_tensor(ids, dtype=torch.int64):
@@ -86,15 +90,58 @@ def test_any_number_of_threads(operator, number):
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
-def test_local_experts_out_of_range(operator, id_dtype):
-    ids, weights = make_choices(4, 2, 8)
+def out_of_range(operator, place):
     message = (
         f'{operator.name}: expected expert ids in [0, 8) or the "no expert" id (all bits set), '
-        "got 8 at local_experts[1] with num_experts = 8"
+        f"got 8 at {place} with num_experts = 8"
     )
-    with pytest.raises(IndexError, match=f"^{re.escape(message)}$"):
-        operator(ids, weights, 8, local_experts=torch.tensor([1, 8, 9], dtype=id_dtype))
+    return pytest.raises(IndexError, match=f"^{re.escape(message)}$")
+
+
+@pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
+@pytest.mark.parametrize("num_tokens", [0, 4])
+def test_local_experts_out_of_range(operator, device, num_tokens, id_dtype):
+    ids, weights = (tensor.to(device) for tensor in make_choices(num_tokens, 2, 8))
+    local = torch.tensor([1, 8, 9], dtype=id_dtype).to(device)
+    with out_of_range(operator, "local_experts[1]"):
+        operator(ids, weights, 8, local_experts=local)[0].cpu()
+    operator(ids, weights, 10, local_experts=local)[0].cpu()
+
+
+@pytest.mark.parametrize("options", [{"local": []}, {"local": [0]}, {"max_tokens": 0}], ids=str)
+def test_choices_out_of_range_that_have_no_place(operator, device, options):
+    if "local" in options:
+        options = {"local_experts": local_tensor(options["local"]).to(device)}
+    elif operator is MAPPING:
+        pytest.skip("has no capacity")
+    ids = torch.tensor([[1, 2], [3, 8]], device=device)
+    weights = torch.ones(2, 2, device=device)
+    with out_of_range(operator, "selected_experts[1, 1]"):
+        operator(ids, weights, 8, **options)[-1].cpu()
+        torch.tensor(0, device=device).cpu()  # waits, where the output is empty
+
+
+def test_kernels_of_tt_serve_the_options(operator, device):
+    if device.type != "tt":
+        pytest.skip("other devices have one way")
+    ids, weights = (tensor.to(device) for tensor in make_choices(40, 3, 20000))
+    options = {"local_experts": torch.arange(0, 20000, 2, dtype=torch.int32).to(device)}
+    options |= {} if operator is MAPPING else {"max_tokens": 2}
+    torch.tt.set_fallback_mode("error")
+    try:
+        outputs = operator(ids, weights, 20000, **options)
+    finally:
+        torch.tt.set_fallback_mode("silent")
+    assert_same_bits(outputs, operator.expected(ids.cpu(), weights.cpu(), 20000, **on_cpu(options)))
+
+
+def test_too_many_experts_beside_local_experts(operator, device):
+    if device.type != "tt":
+        pytest.skip("has no L1")
+    ids, weights = (tensor.to(device) for tensor in make_choices(4, 2, 2**20))
+    local = torch.tensor([5]).to(device)
+    with pytest.raises(RuntimeError, match=r"expected at most \d+ experts beside local_experts, .* got 1048576; give"):
+        operator(ids, weights, 2**20, local_experts=local)
 
 
 WRONG = {

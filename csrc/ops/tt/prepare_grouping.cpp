@@ -2,6 +2,7 @@
 
 #include <torch/library.h>
 
+#include "ops/arguments.h"
 #include "ops/prepare_grouping.h"
 #include "ops/tt/by_way_of_host.h"
 #include "ops/tt/launchers.h"
@@ -40,13 +41,13 @@ GroupingOutputs prepare_grouping(
     std::optional<int64_t> max_tokens) {
   check_prepare_grouping(selected_experts, routing_weights, num_experts, local_experts, alignment, max_tokens);
   launch::Launcher& launcher = launcher_of(routing_weights);
-  if (local_experts.has_value() || num_experts > launch::max_groups(launcher.target)) {
+  if (num_rows_of(local_experts, num_experts) > launch::max_groups(launcher.target)) {
     return by_way_of_host<GroupingOutputs>(
         kPrepareGrouping, selected_experts, routing_weights, num_experts, local_experts, alignment, max_tokens);
   }
   GroupingOutputs outputs = empty_grouping(routing_weights, num_experts, local_experts, alignment, max_tokens);
-  if (selected_experts.numel() == 0 || max_tokens == 0) {
-    check_ids(kPrepareGrouping, selected_experts, routing_weights, num_experts);
+  if (has_no_places(selected_experts, local_experts, max_tokens)) {
+    check_ids(kPrepareGrouping, selected_experts, routing_weights, num_experts, local_experts);
     auto& [sizes, offsets, tokens, grouped_weights, positions] = outputs;
     sizes.zero_();
     offsets.zero_();
@@ -55,10 +56,8 @@ GroupingOutputs prepare_grouping(
     positions.fill_(kNone);
     return outputs;
   }
-  const auto ids = selected_experts.expect_contiguous();
-  const auto weights = routing_weights.expect_contiguous();
-  launch_grouping(
-      launcher, router_choices(*ids, *weights, num_experts), {static_cast<uint32_t>(alignment), max_tokens}, outputs);
+  const RouterInputs inputs(selected_experts, routing_weights, num_experts, local_experts);
+  launch_grouping(launcher, inputs.choices(), {static_cast<uint32_t>(alignment), max_tokens}, outputs);
   return outputs;
 }
 

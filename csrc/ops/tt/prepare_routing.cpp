@@ -3,7 +3,6 @@
 #include <torch/library.h>
 
 #include "ops/prepare_routing.h"
-#include "ops/tt/by_way_of_host.h"
 #include "ops/tt/launchers.h"
 #include "tt/backend/fallback/fallback.h"
 #include "tt/backend/memory/device_span.h"
@@ -21,28 +20,23 @@ RoutingOutputs prepare_routing(
     const std::optional<at::Tensor>& local_experts,
     std::optional<int64_t> max_tokens) {
   check_prepare_routing(selected_experts, routing_weights, num_experts, local_experts, max_tokens);
-  if (local_experts.has_value()) {
-    return by_way_of_host<RoutingOutputs>(
-        kPrepareRouting, selected_experts, routing_weights, num_experts, local_experts, max_tokens);
-  }
   const auto layout = routing_layout(routing_weights, num_experts, local_experts, max_tokens);
   const int64_t num_rows = layout.num_rows.expect_int();
   check_num_elements(kPrepareRouting, "num_routed_tokens", 1, num_rows);
   check_num_elements(kPrepareRouting, "routed_tokens", num_rows, layout.row_width.expect_int());
   RoutingOutputs outputs = empty_routing(routing_weights, num_experts, local_experts, max_tokens);
   auto& [counts, tokens, token_weights] = outputs;
-  if (selected_experts.numel() == 0 || max_tokens == 0) {
-    check_ids(kPrepareRouting, selected_experts, routing_weights, num_experts);
+  if (has_no_places(selected_experts, local_experts, max_tokens)) {
+    check_ids(kPrepareRouting, selected_experts, routing_weights, num_experts, local_experts);
     counts.zero_();
     tokens.fill_(int64_t{kPaddingToken});
     token_weights.zero_();
     return outputs;
   }
-  const auto ids = selected_experts.expect_contiguous();
-  const auto weights = routing_weights.expect_contiguous();
+  const RouterInputs inputs(selected_experts, routing_weights, num_experts, local_experts);
   launch::prepare_routing(
       launcher_of(tokens),
-      router_choices(*ids, *weights, num_experts),
+      inputs.choices(),
       flat_tensor(span_of(counts)),
       flat_tensor(span_of(tokens)),
       flat_tensor(span_of(token_weights)),

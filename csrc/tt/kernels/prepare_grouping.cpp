@@ -31,6 +31,7 @@
 #include "common/choice_reader.h"
 #include "common/dram_range.h"
 #include "common/invalid_id.h"
+#include "common/local_experts.h"
 #include "common/work_split.h"
 #include "common/worker.h"
 #include "prepare_grouping.h"
@@ -97,12 +98,12 @@ class Everyone {
 };
 
 // A worker's choices, slice by slice.
-template <uint32_t kIdSize, uint32_t kWeightSize>
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
 class ChoiceShare {
  public:
-  ChoiceShare(const GroupingArgs& args, uint32_t worker, uint32_t scratch)
+  ChoiceShare(const GroupingArgs& args, const Rows& row_map, uint32_t worker, uint32_t scratch)
       : args_(args),
-        choices_(args.choices, scratch + args.scratch.choices, args.plan.slice),
+        choices_(args.choices, row_map, scratch + args.scratch.choices, args.plan.slice),
         positions_(args.positions),
         scratch_(scratch),
         worker_(worker) {
@@ -182,7 +183,7 @@ class ChoiceShare {
       uint32_t stride,
       uint32_t records,
       L1Pointer<uint32_t> positions) const {
-    const ChoiceReader<kIdSize, kWeightSize> choices = choices_;
+    const ChoiceReader<kIdSize, kWeightSize, Rows> choices = choices_;
     const uint32_t count = count_;
     const uint32_t top_k = args_.choices.top_k;
     const uint32_t to_end = args_.plan.num_choice_workers - worker_;  // from a group's next row to where it ends
@@ -232,7 +233,7 @@ class ChoiceShare {
   }
 
   const GroupingArgs& args_;
-  ChoiceReader<kIdSize, kWeightSize> choices_;
+  ChoiceReader<kIdSize, kWeightSize, Rows> choices_;
   DramRange<kPositions> positions_;
   uint32_t scratch_;
   uint32_t worker_;
@@ -382,9 +383,9 @@ FORCE_INLINE void write_list(
   list.write(place, count * sizeof(Element), address);
 }
 
-template <uint32_t kIdSize, uint32_t kWeightSize>
-FORCE_INLINE void prepare_grouping(uint32_t worker, uint32_t scratch) {
-  const auto& args = common_args<GroupingArgs>();
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
+FORCE_INLINE void prepare_grouping(
+    const GroupingArgs& args, const Rows& row_map, uint32_t worker, uint32_t scratch, InvalidId& invalid_id) {
   const uint32_t core = worker / kProcessors;
   const uint32_t processor = worker % kProcessors;
   if (core >= args.plan.num_cores) {
@@ -395,9 +396,8 @@ FORCE_INLINE void prepare_grouping(uint32_t worker, uint32_t scratch) {
   const uint32_t records = shared + args.shared.records;
 
   Everyone everyone(args, worker);
-  ChoiceShare<kIdSize, kWeightSize> choices(args, worker, scratch);
+  ChoiceShare<kIdSize, kWeightSize, Rows> choices(args, row_map, worker, scratch);
   const GroupShare groups(args, worker, shared);
-  InvalidId invalid_id;
 
   const bool has_choices = worker < args.plan.num_choice_workers;
   if (has_choices) {
@@ -443,7 +443,13 @@ FORCE_INLINE void prepare_grouping(uint32_t worker, uint32_t scratch) {
 }  // namespace moe::tt::kernels
 
 void kernel_main() {
-  moe::tt::kernels::run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t scratch) {
-    moe::tt::kernels::prepare_grouping<decltype(id_size)::value, decltype(weight_size)::value>(worker, scratch);
+  using namespace moe::tt::kernels;
+  run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t worker_scratch) {
+    constexpr uint32_t kIdSize = decltype(id_size)::value;
+    constexpr uint32_t kWeightSize = decltype(weight_size)::value;
+    const auto& args = common_args<GroupingArgs>();
+    with_row_map(args.choices, worker_scratch, [&](const auto& row_map, uint32_t scratch, InvalidId& invalid_id) {
+      prepare_grouping<kIdSize, kWeightSize>(args, row_map, worker, scratch, invalid_id);
+    });
   });
 }

@@ -1,12 +1,12 @@
-// The dense map (T, E). Every worker owns a range of its pages, builds them in L1 from the choices of the tokens that
-// they cover, and writes each as soon as it is complete.
+// The dense map (T, E), or (T, L) of local experts. Every worker owns a range of its pages, builds them in L1 from the
+// choices of the tokens that they cover, and writes each as soon as it is complete.
 
 #include <cstdint>
 
-#include "../../contract/row_map.h"
 #include "common/choice_reader.h"
 #include "common/dram_range.h"
 #include "common/invalid_id.h"
+#include "common/local_experts.h"
 #include "common/work_split.h"
 #include "common/worker.h"
 #include "prepare_mapping.h"
@@ -19,10 +19,9 @@ namespace {
   memory.write_page(page, source);
 }
 
-template <uint32_t kIdSize, uint32_t kWeightSize>
-FORCE_INLINE void prepare_mapping(uint32_t worker, uint32_t scratch) {
-  const auto& args = common_args<MappingArgs>();
-  constexpr RowMap row_map;
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
+FORCE_INLINE void prepare_mapping(
+    const MappingArgs& args, const Rows& row_map, uint32_t worker, uint32_t scratch, InvalidId& invalid_id) {
   const uint32_t top_k = args.choices.top_k;
   const uint32_t slice = args.slice;
   const DramRange<kMapping> mapping(args.mapping);
@@ -34,11 +33,10 @@ FORCE_INLINE void prepare_mapping(uint32_t worker, uint32_t scratch) {
   const WorkSplit pages(args.num_pages, worker, args.num_workers);
 
   const uint32_t rows_address = scratch + choices_scratch(slice, kIdSize, kWeightSize);
-  ChoiceReader<kIdSize, kWeightSize> choices(args.choices, scratch, slice);
+  ChoiceReader<kIdSize, kWeightSize, Rows> choices(args.choices, row_map, scratch, slice);
   const uint32_t batch_address = rows_address + (has_row_pages() ? kRowsScratch : 0);
   const L1Pointer<Bits<kWeightSize>> batch = l1_pointer<Bits<kWeightSize>>(batch_address);
 
-  InvalidId invalid_id;
   for (uint32_t page = pages.begin; page < pages.end;) {
     const uint32_t batch_pages = min(args.batch_pages, pages.end - page);
     const uint32_t batch_elements = batch_pages * page_elements;
@@ -75,8 +73,8 @@ FORCE_INLINE void prepare_mapping(uint32_t worker, uint32_t scratch) {
         choices.visit_ids(
             i,
             row_end,
-            [&](uint32_t choice, uint32_t expert) {
-              const uint32_t element = row + row_map.row_of(expert);
+            [&](uint32_t choice, uint32_t column) {
+              const uint32_t element = row + column;
               if (element < batch_elements) {
                 batch[element] = choices.weight(choice);
               }
@@ -104,7 +102,13 @@ FORCE_INLINE void prepare_mapping(uint32_t worker, uint32_t scratch) {
 }  // namespace moe::tt::kernels
 
 void kernel_main() {
-  moe::tt::kernels::run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t scratch) {
-    moe::tt::kernels::prepare_mapping<decltype(id_size)::value, decltype(weight_size)::value>(worker, scratch);
+  using namespace moe::tt::kernels;
+  run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t worker_scratch) {
+    constexpr uint32_t kIdSize = decltype(id_size)::value;
+    constexpr uint32_t kWeightSize = decltype(weight_size)::value;
+    const auto& args = common_args<MappingArgs>();
+    with_row_map(args.choices, worker_scratch, [&](const auto& row_map, uint32_t scratch, InvalidId& invalid_id) {
+      prepare_mapping<kIdSize, kWeightSize>(args, row_map, worker, scratch, invalid_id);
+    });
   });
 }

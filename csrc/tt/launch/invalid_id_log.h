@@ -12,10 +12,11 @@
 
 namespace moe::tt::launch {
 
-// An id that is neither an expert's nor "no expert", as a launch met it.
+// An id, of the choices or of local_experts, that is neither an expert's nor "no expert", as a launch met it.
 struct MOE_API InvalidId {
   const char* op;
-  int64_t position;  // token * top_k + k
+  bool is_local;     // in local_experts
+  int64_t position;  // token * top_k + k, or that in local_experts
   int64_t top_k;
   int64_t id;
   int64_t num_experts;
@@ -56,10 +57,12 @@ class MOE_API InvalidIdLog {
     uint32_t num_experts;
     uint32_t id_size;
     bool ids_signed;
+    bool is_local;  // the ids are those of local_experts
 
     bool operator==(const Operation&) const = default;
   };
 
+  uint32_t number_of(const Operation& operation);
   static int64_t id_of(const Operation& operation, const kernels::InvalidIdRecord& record);
 
   uint32_t last_call_ = 0;

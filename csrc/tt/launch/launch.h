@@ -51,7 +51,7 @@ struct Launch {
   uint32_t weight_size;
   kernels::PageKind pages;
   uint32_t options = 0;  // those of kernels::Option that the call has
-  uint32_t num_tensors;
+  uint32_t num_tensors;  // those that there are
   uint32_t num_cores;
   uint32_t num_semaphores;
   std::vector<uint32_t> circular_buffers;  // bytes; the position is the index

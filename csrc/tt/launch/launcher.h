@@ -21,6 +21,9 @@ struct Launcher {
   // of the launches.
   template <typename Plan>
   void call(const char* op, const RouterChoices& choices, std::vector<Tensor> tensors, const Plan& plan) {
+    if (choices.local_experts) {
+      tensors.push_back(choices.local_experts->ids);
+    }
     const std::lock_guard lock(invalid_ids.mutex());
     launch(plan(invalid_ids.begin_call(op, choices)), tensors);
   }

@@ -151,17 +151,19 @@ std::vector<Launch> plan_prepare_grouping(
     const GroupingOutputs& outputs) {
   const uint32_t num_choices = choices.num_tokens * choices.top_k;
   const uint32_t max_tokens = options.max_tokens.value_or(kMaxGroupedSize);
-  const auto layout = GroupingLayout<uint64_t>::of(num_choices, choices.num_experts, options.alignment, max_tokens);
+  const auto layout = GroupingLayout<uint64_t>::of(num_choices, choices.num_rows(), options.alignment, max_tokens);
   const GroupingProblem problem{
       .num_choices = num_choices,
       .top_k = choices.top_k,
-      .num_groups = choices.num_experts,
+      .num_groups = choices.num_rows(),
       .num_rows = static_cast<uint32_t>(layout.num_rows),
       .has_max_tokens = options.max_tokens.has_value(),
       .id_size = choices.id_size,
       .weight_size = choices.weight_size,
       .pages = choices.ids.pages()};
-  const GroupingLimits limits{.num_cores = target.num_cores(), .core_columns = target.grid_x, .l1 = target.l1_shares()};
+  GroupingLimits limits{.num_cores = target.num_cores(), .core_columns = target.grid_x, .l1 = target.l1_shares()};
+  const std::vector<uint32_t> circular_buffers = limits.l1.circular_buffers();
+  limits.l1.worker_bytes = bytes_beside_row_map(choices, limits.l1.worker_bytes);
   const GroupingPlan plan = plan_grouping(problem, limits);
   const uint32_t core_rows = 1u << plan.row_share_log2;
   const uint64_t launch_rows = uint64_t{plan.num_cores} * core_rows;
@@ -175,7 +177,7 @@ std::vector<Launch> plan_prepare_grouping(
         .tokens = outputs.tokens.range,
         .weights = outputs.weights.range,
         .positions = outputs.positions.range,
-        .num_groups = choices.num_experts,
+        .num_groups = problem.num_groups,
         .alignment = options.alignment,
         .max_tokens = max_tokens,
         .first_row = static_cast<uint32_t>(first_row),
@@ -188,11 +190,11 @@ std::vector<Launch> plan_prepare_grouping(
          .id_size = choices.id_size,
          .weight_size = choices.weight_size,
          .pages = choices.ids.pages(),
-         .options = options.max_tokens.has_value() ? kernels::kMaxTokens : 0u,
-         .num_tensors = kernels::kNumGroupingTensors,
+         .options = choices.options() | (options.max_tokens ? kernels::kMaxTokens : 0u),
+         .num_tensors = choices.num_tensors(kernels::kNumGroupingTensors),
          .num_cores = plan.num_cores,
          .num_semaphores = kernels::kNumGroupingSemaphores,
-         .circular_buffers = limits.l1.circular_buffers(),
+         .circular_buffers = circular_buffers,
          .common_args = target.with_coordinates(words(args), plan.num_cores)});
   }
   return launches;

@@ -36,7 +36,7 @@ std::vector<Launch> plan_prepare_mapping(
     const RouterChoices& choices,
     const kernels::InvalidIdArgs& invalid_ids,
     const Tensor& mapping) {
-  const auto layout = MappingLayout<uint32_t>::of(choices.num_tokens, choices.num_experts);
+  const auto layout = MappingLayout<uint32_t>::of(choices.num_tokens, choices.num_rows());
   const bool rows = choices.ids.pages() == kernels::kRowPages;
   const uint32_t page_size =
       rows ? kernels::align_up(mapping.range.row_size, kAlignment) : uint32_t{1} << mapping.range.page_size_log2;
@@ -50,6 +50,7 @@ std::vector<Launch> plan_prepare_mapping(
   const uint32_t num_cores = target.whole_rows(std::min(wanted_cores, target.num_cores()));
   const uint32_t num_workers = num_cores * kProcessors;
   const uint32_t worker_bytes = static_cast<uint32_t>(round_down(target.l1_bytes / kProcessors, kAlignment));
+  const uint32_t batch_bytes = bytes_beside_row_map(choices, worker_bytes);
   const kernels::MappingArgs args{
       .choices = choices_args(choices),
       .invalid_ids = invalid_ids,
@@ -58,13 +59,14 @@ std::vector<Launch> plan_prepare_mapping(
       .num_pages = pages,
       .num_workers = num_workers,
       .slice = kSlice,
-      .batch_pages = batch_pages(static_cast<uint32_t>(div_up(pages, num_workers)), page_size, worker_bytes, choices)};
+      .batch_pages = batch_pages(static_cast<uint32_t>(div_up(pages, num_workers)), page_size, batch_bytes, choices)};
   return {
       {.kernel = "prepare_mapping",
        .id_size = choices.id_size,
        .weight_size = choices.weight_size,
        .pages = choices.ids.pages(),
-       .num_tensors = kernels::kNumMappingTensors,
+       .options = choices.options(),
+       .num_tensors = choices.num_tensors(kernels::kNumMappingTensors),
        .num_cores = num_cores,
        .num_semaphores = 0,
        .circular_buffers = {worker_bytes + kAlignment, worker_bytes + kAlignment},

@@ -35,8 +35,8 @@ MOE_API std::vector<Launch> plan_prepare_routing(
 struct RoutingProblem {
   uint32_t num_choices;  // T * K
   uint32_t top_k;        // K
-  uint32_t num_experts;
-  uint32_t num_rows;  // of the launch, padding rows among them; at most kMaxCoreRows for each core
+  uint32_t num_experts;  // that have rows
+  uint32_t num_rows;     // of the launch, padding rows among them; at most kMaxCoreRows for each core
   uint32_t id_size;
   uint32_t weight_size;
   kernels::PageKind pages = kernels::kFlatPages;
