@@ -176,8 +176,8 @@ class ChoiceShare {
   }
 
   // Leaves the row of each choice in positions. What the loop needs is in variables: the fence would have the compiler
-  // read members again.
-  void send_slice(
+  // read members again. A function of its own, so that they stay in registers.
+  [[gnu::noinline]] void send_slice(
       uint32_t first,
       L1Pointer<uint32_t> next_rows,
       uint32_t stride,
