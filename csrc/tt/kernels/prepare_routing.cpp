@@ -287,18 +287,18 @@ class ListWriter {
 
   // Writes the elements of ranks [from, from + count) among those that a row gets in a round, as far as it has room.
   void write_segment(uint32_t slices, uint32_t row, uint32_t from, uint32_t count) {
-    const uint32_t column = counts_[row] + from;
     if (has_max_tokens()) {
-      if (column >= row_width_) {
+      const uint32_t taken = counts_[row] + from;
+      if (taken >= row_width_) {
         return;
       }
-      count = min(count, row_width_ - column);
+      count = min(count, row_width_ - taken);
     }
     if (next_segment_ == segments_ + kSegmentBuffers * kSegmentScratch) {
       write_barrier();
       next_segment_ = segments_;
     }
-    const auto place = list_.template element<sizeof(Element)>(team_.first_row + row, column, row_width_);
+    const auto place = list_.template element<sizeof(Element)>(team_.first_row + row, counts_[row] + from, row_width_);
     const uint32_t segment = next_segment_ + place.misalignment();
     next_segment_ += kSegmentScratch;
 
