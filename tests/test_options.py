@@ -1,11 +1,11 @@
-"""``local_experts``, ``max_tokens`` and ``alignment``: values and errors. What tt does not serve yet raises there."""
+"""``local_experts``, ``max_tokens`` and ``alignment``: values and errors."""
 
 import re
 
 import pytest
 import torch
 
-from support.checks import assert_matches_reference
+from support.checks import assert_matches_reference, assert_same_bits
 from support.choices import ID_DTYPES, NO_EXPERT
 from support.operators import GROUPING, MAPPING, ROUTING
 from torch_moe_ttnn.testing import make_choices
@@ -20,10 +20,8 @@ LOCAL = {
 }
 
 
-def on_cpu_or_grouping(operator, device):
-    """Where the options run: the kernels of tt have none yet."""
-    if device.type == "tt" and operator is not GROUPING:
-        pytest.skip("raises on tt, see below")
+def on_cpu(options):
+    return {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in options.items()}
 
 
 def local_tensor(ids, dtype=torch.int64):
@@ -34,7 +32,6 @@ def local_tensor(ids, dtype=torch.int64):
 @pytest.mark.parametrize("local", LOCAL.values(), ids=LOCAL.keys())
 @pytest.mark.parametrize("num_tokens", [0, 1, 33, 5000])
 def test_local_experts(operator, device, num_tokens, local):
-    on_cpu_or_grouping(operator, device)
     ids, weights = make_choices(num_tokens, 3, 8, distribution="padded")
     assert_matches_reference(operator, device, ids, weights, 8, local_experts=local_tensor(local))
 
@@ -42,14 +39,12 @@ def test_local_experts(operator, device, num_tokens, local):
 @pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
 @pytest.mark.parametrize("local_dtype", ID_DTYPES, ids=str)
 def test_dtypes_of_local_experts(operator, device, id_dtype, local_dtype):
-    on_cpu_or_grouping(operator, device)
     ids, weights = make_choices(20, 3, 8, id_dtype=id_dtype)
     local = local_tensor([6, -1, 1, 0], local_dtype)
     assert_matches_reference(operator, device, ids, weights, 8, local_experts=local)
 
 
 def test_a_repeated_choice_of_a_local_expert(operator, device):
-    on_cpu_or_grouping(operator, device)
     ids, weights = torch.tensor([[2, 2, 1], [0, 2, 2]]), torch.arange(1.0, 7.0).reshape(2, 3)
     assert_matches_reference(operator, device, ids, weights, 3, local_experts=torch.tensor([2, 1]))
 
@@ -60,7 +55,6 @@ def test_a_repeated_choice_of_a_local_expert(operator, device):
 @pytest.mark.parametrize("routing", [True, False], ids=["routing", "grouping"])
 def test_max_tokens(device, routing, distribution, local, max_tokens):
     operator = ROUTING if routing else GROUPING
-    on_cpu_or_grouping(operator, device)
     options = {} if local is None else {"local_experts": torch.tensor(local)}
     for num_tokens in (0, 33, 6000):
         ids, weights = make_choices(num_tokens, 3, 8, distribution=distribution)
@@ -96,15 +90,58 @@ def test_any_number_of_threads(operator, number):
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
-def test_local_experts_out_of_range(operator, id_dtype):
-    ids, weights = make_choices(4, 2, 8)
+def out_of_range(operator, place):
     message = (
         f'{operator.name}: expected expert ids in [0, 8) or the "no expert" id (all bits set), '
-        "got 8 at local_experts[1] with num_experts = 8"
+        f"got 8 at {place} with num_experts = 8"
     )
-    with pytest.raises(IndexError, match=f"^{re.escape(message)}$"):
-        operator(ids, weights, 8, local_experts=torch.tensor([1, 8, 9], dtype=id_dtype))
+    return pytest.raises(IndexError, match=f"^{re.escape(message)}$")
+
+
+@pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
+@pytest.mark.parametrize("num_tokens", [0, 4])
+def test_local_experts_out_of_range(operator, device, num_tokens, id_dtype):
+    ids, weights = (tensor.to(device) for tensor in make_choices(num_tokens, 2, 8))
+    local = torch.tensor([1, 8, 9], dtype=id_dtype).to(device)
+    with out_of_range(operator, "local_experts[1]"):
+        operator(ids, weights, 8, local_experts=local)[0].cpu()
+    operator(ids, weights, 10, local_experts=local)[0].cpu()
+
+
+@pytest.mark.parametrize("options", [{"local": []}, {"local": [0]}, {"max_tokens": 0}], ids=str)
+def test_choices_out_of_range_that_have_no_place(operator, device, options):
+    if "local" in options:
+        options = {"local_experts": local_tensor(options["local"]).to(device)}
+    elif operator is MAPPING:
+        pytest.skip("has no capacity")
+    ids = torch.tensor([[1, 2], [3, 8]], device=device)
+    weights = torch.ones(2, 2, device=device)
+    with out_of_range(operator, "selected_experts[1, 1]"):
+        operator(ids, weights, 8, **options)[-1].cpu()
+        torch.tensor(0, device=device).cpu()  # waits, where the output is empty
+
+
+def test_kernels_of_tt_serve_the_options(operator, device):
+    if device.type != "tt":
+        pytest.skip("other devices have one way")
+    ids, weights = (tensor.to(device) for tensor in make_choices(40, 3, 20000))
+    options = {"local_experts": torch.arange(0, 20000, 2, dtype=torch.int32).to(device)}
+    options |= {} if operator is MAPPING else {"max_tokens": 2}
+    torch.tt.set_fallback_mode("error")
+    try:
+        outputs = operator(ids, weights, 20000, **options)
+    finally:
+        torch.tt.set_fallback_mode("silent")
+    assert_same_bits(outputs, operator.expected(ids.cpu(), weights.cpu(), 20000, **on_cpu(options)))
+
+
+def test_too_many_experts_beside_local_experts(operator, device):
+    if device.type != "tt":
+        pytest.skip("has no L1")
+    ids, weights = (tensor.to(device) for tensor in make_choices(4, 2, 2**20))
+    local = torch.tensor([5]).to(device)
+    with pytest.raises(RuntimeError, match=r"expected at most \d+ experts beside local_experts, .* got 1048576; give"):
+        operator(ids, weights, 2**20, local_experts=local)
 
 
 WRONG = {
@@ -176,15 +213,3 @@ def test_a_grouping_too_large(sizes, options, words):
     weights = torch.zeros(1, 1, device="meta").expand(num_tokens, top_k)
     with pytest.raises(RuntimeError, match=re.escape(f"{GROUPING.name}: expected {words}")):
         GROUPING(ids, weights, num_experts, **options)
-
-
-def test_not_on_tt_yet(operator, device):
-    if device.type != "tt" or operator is GROUPING:
-        pytest.skip("runs here")
-    ids, weights = (tensor.to(device) for tensor in make_choices(4, 2, 8))
-    local = torch.tensor([1], device=device)
-    with pytest.raises(NotImplementedError, match=f"^{operator.name}: local_experts .* not supported on a tt device"):
-        operator(ids, weights, 8, local_experts=local)
-    if operator is ROUTING:
-        with pytest.raises(NotImplementedError, match=r"max_tokens are not supported on a tt device"):
-            operator(ids, weights, 8, max_tokens=3)

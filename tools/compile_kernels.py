@@ -78,7 +78,8 @@ class Kernel:
         return f"{self.name} for {self.processor} of {self.chip.architecture}, {','.join(self.compile_args)}"
 
 
-# Decoding and prefill, few experts and many, with every dtype.
+# Decoding and prefill, few experts and many, with every dtype. Options with the smallest dtypes and the largest: they
+# are apart from the code that depends on dtypes, and each kernel takes CI a second.
 LAUNCHES = """
 import itertools, torch, torch_moe_ttnn
 from torch_moe_ttnn.testing import make_choices
@@ -94,6 +95,13 @@ for (tokens, k, experts), id_dtype, weight_dtype in itertools.product(shapes, id
     if experts < 40000:  # more have no kernel
         torch_moe_ttnn.prepare_grouping(*choices, experts)
 torch_moe_ttnn.permute(torch.ones(5, 3).to("tt"), torch.tensor([4, -1], dtype=torch.int32).to("tt"))
+for id_dtype, weight_dtype in ((torch.uint16, torch.bfloat16), (torch.int64, torch.float32)):
+    choices = make_choices(32, 4, 64, id_dtype=id_dtype, weight_dtype=weight_dtype)
+    choices = [tensor.to("tt") for tensor in choices]
+    local = torch.arange(8).to("tt")
+    torch_moe_ttnn.prepare_mapping(*choices, 64, local_experts=local)
+    torch_moe_ttnn.prepare_routing(*choices, 64, local_experts=local, max_tokens=16)
+    torch_moe_ttnn.prepare_grouping(*choices, 64, local_experts=local, max_tokens=16)
 torch.tt.synchronize()
 """
 

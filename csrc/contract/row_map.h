@@ -23,10 +23,11 @@ struct RowMap {
   }
 };
 
-// The experts that a device holds have rows, in the device's order. The others have none.
+// The experts that a device holds have rows, in the device's order. The others have none. `Table` points to numbers.
+template <typename Table>
 struct LocalRowMap {
   // For each id in [0, num_experts) one more than its row, or 0 where it has none.
-  const uint32_t* rows_plus_one;
+  Table rows_plus_one;
 
   // Not a row where the expert has none: see has_row().
   template <typename Int>

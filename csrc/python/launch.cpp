@@ -58,9 +58,9 @@ struct ChoicesShape {
   }
 };
 
-tt::kernels::InvalidIdArgs begin_call(InvalidIdLog& log, const CheckedIds& ids, const Rows& records) {
+tt::kernels::InvalidIdArgs begin_call(InvalidIdLog& log, const Checks& checks, const Rows& records) {
   using tt::kernels::kInvalidIdRecordSize;
-  return log.begin_call(ids, tensor_of(records, 1, kInvalidIdRecordSize).range);
+  return log.begin_call(checks, tensor_of(records, 1, kInvalidIdRecordSize).range);
 }
 
 std::vector<Launch> prepare_mapping(
@@ -75,7 +75,7 @@ std::vector<Launch> prepare_mapping(
   return plan_prepare_mapping(
       target,
       choices,
-      begin_call(log, checked_ids(kPrepareMapping, choices), records),
+      begin_call(log, checks_of(kPrepareMapping, choices), records),
       tensor_of(mapping, shape.num_experts, shape.weight_size));
 }
 
@@ -94,7 +94,7 @@ std::vector<Launch> prepare_routing(
   return plan_prepare_routing(
       target,
       choices,
-      begin_call(log, checked_ids(kPrepareRouting, choices), records),
+      begin_call(log, checks_of(kPrepareRouting, choices), records),
       tensor_of(counts, layout.num_rows, sizeof(uint32_t)),
       tensor_of(tokens, layout.row_width, sizeof(uint32_t)),
       tensor_of(token_weights, layout.row_width, shape.weight_size));
@@ -129,8 +129,8 @@ std::vector<Launch> prepare_grouping(
   return plan_prepare_grouping(
       target,
       choices,
-      alignment,
-      begin_call(log, checked_ids(kPrepareGrouping, choices), records),
+      {.alignment = alignment},
+      begin_call(log, checks_of(kPrepareGrouping, choices), records),
       {.sizes = tensor_of(sizes, num_groups, sizeof(int32_t)),
        .offsets = tensor_of(offsets, uint64_t{num_groups} + 1, sizeof(int32_t)),
        .tokens = tensor_of(tokens, layout.num_rows, sizeof(int32_t)),
@@ -155,7 +155,7 @@ std::vector<Launch> permute(
       .num_rows = num_rows,
       .row_size = row_size};
   return plan_permute(
-      target, permutation, begin_call(log, checked_ids(permutation), records), tensor_of(permuted, row_size, 1));
+      target, permutation, begin_call(log, checks_of(permutation), records), tensor_of(permuted, row_size, 1));
 }
 
 void bind_program(pybind11::module_& m) {
@@ -241,6 +241,7 @@ void bind_launch(pybind11::module_& module) {
                 launch.kernel,
                 launch.id_size,
                 launch.weight_size,
+                launch.options,
                 launch.num_cores,
                 pybind11::tuple(pybind11::cast(launch.circular_buffers)));
           },

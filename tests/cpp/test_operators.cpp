@@ -20,6 +20,7 @@
 #include "tt/launch/prepare_mapping.h"
 #include "tt/launch/prepare_routing.h"
 #include "tt/support/math.h"
+#include "tt/support/str.h"
 
 using namespace moe;
 using namespace moe::tt;
@@ -46,9 +47,19 @@ struct Case {
   uint32_t page_size = 256;
   uint32_t offset = 0;  // bytes of the buffers before the ids and the weights
   PageKind pages = kFlatPages;
+  std::optional<uint32_t> max_tokens = std::nullopt;
+  uint32_t num_local = 0;  // local experts; 0 where they are not given
+  uint32_t local_id_size = 4;
 
   operator Paging() const {
     return {page_size, offset, pages};
+  }
+  uint32_t num_rows() const {
+    return num_local == 0 ? num_experts : num_local;
+  }
+  // T * K where no row has a capacity of its own.
+  uint32_t row_width() const {
+    return max_tokens.value_or(num_tokens * top_k);
   }
 };
 
@@ -62,42 +73,16 @@ const Case kCases[] = {
     {64, 16, 896, 4, 2, 4096, 132},
     {3, 1, 600000, 4, 2, 64},          // more rows than one launch takes
     {50000, 2, 20, 4, 4, 4096, 4096},  // more choices than fit into L1
-};
-
-constexpr uint32_t kAlignments[] = {1, 3, 32};
-
-// What comes of choices in a grouping, in the words of the reference.
-struct ExpectedGrouping {
-  ExpectedGrouping(
-      const Case& c, const std::vector<int64_t>& ids, const std::vector<uint32_t>& choice_weights, uint32_t alignment)
-      : sizes(c.num_experts),
-        offsets(c.num_experts + 1),
-        tokens(GroupingLayout<uint64_t>::of(ids.size(), c.num_experts, alignment).num_rows, -1),
-        weights(tokens.size(), 0),
-        positions(ids.size(), -1) {
-    for (const int64_t id : ids) {
-      if (id >= 0) {
-        ++sizes[id];
-      }
-    }
-    for (uint32_t group = 0; group < c.num_experts; ++group) {
-      offsets[group + 1] = offsets[group] + (sizes[group] + alignment - 1) / alignment * alignment;
-    }
-    std::vector<uint32_t> next = offsets;
-    for (size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i] >= 0) {
-        positions[i] = next[ids[i]]++;
-        tokens[positions[i]] = i / c.top_k;
-        weights[positions[i]] = choice_weights[i];
-      }
-    }
-  }
-
-  std::vector<uint32_t> sizes;
-  std::vector<uint32_t> offsets;
-  std::vector<uint32_t> tokens;
-  std::vector<uint32_t> weights;
-  std::vector<uint32_t> positions;
+    {.num_tokens = 33, .top_k = 3, .num_experts = 17, .max_tokens = 1},
+    {.num_tokens = 257, .top_k = 8, .num_experts = 128, .id_size = 8, .weight_size = 4, .max_tokens = 15},
+    {.num_tokens = 100, .top_k = 2, .num_experts = 5, .max_tokens = 1000},
+    {.num_tokens = 50000, .top_k = 2, .num_experts = 20, .max_tokens = 4300},
+    {.num_tokens = 33, .top_k = 3, .num_experts = 17, .num_local = 1},
+    {.num_tokens = 257, .top_k = 8, .num_experts = 128, .id_size = 8, .weight_size = 4, .num_local = 16},
+    {.num_tokens = 257, .top_k = 8, .num_experts = 128, .id_size = 2, .num_local = 40, .local_id_size = 8},
+    {.num_tokens = 100, .top_k = 2, .num_experts = 5, .offset = 68, .num_local = 7, .local_id_size = 2},
+    {.num_tokens = 1000, .top_k = 2, .num_experts = 20000, .max_tokens = 1, .num_local = 5000, .local_id_size = 8},
+    {.num_tokens = 50000, .top_k = 2, .num_experts = 20, .max_tokens = 4300, .num_local = 5},
 };
 
 // The same with a page for each row.
@@ -111,21 +96,56 @@ const Case kRowCases[] = {
     {.num_tokens = 2, .top_k = 600, .num_experts = 3000, .weight_size = 4, .pages = kRowPages},  // rows of many packets
     {.num_tokens = 3, .top_k = 1, .num_experts = 150000, .pages = kRowPages},  // a row fills more than a batch
     {.num_tokens = 20000, .top_k = 3, .num_experts = 20, .pages = kRowPages},  // more choices than fit into a stage
+    {.num_tokens = 257, .top_k = 8, .num_experts = 128, .id_size = 8, .pages = kRowPages, .max_tokens = 15},
+    {.num_tokens = 20000, .top_k = 3, .num_experts = 20, .pages = kRowPages, .max_tokens = 2900},
+    {.num_tokens = 257, .top_k = 8, .num_experts = 128, .id_size = 2, .pages = kRowPages, .num_local = 40},
+    {.num_tokens = 1000,
+     .top_k = 2,
+     .num_experts = 20000,
+     .pages = kRowPages,
+     .max_tokens = 1,
+     .num_local = 5000,
+     .local_id_size = 8},
 };
+
+// The local experts of a case: every third id, round and round, so that some may come again. The second is "no expert".
+std::vector<int64_t> local_ids(const Case& c) {
+  std::vector<int64_t> ids(c.num_local);
+  for (uint32_t row = 0; row < c.num_local; ++row) {
+    ids[row] = row == 1 ? int64_t{-1} : (row * 3 + 2) % c.num_experts;
+  }
+  return ids;
+}
+
+// The row of each expert, or -1.
+std::vector<int64_t> rows_of(const Case& c) {
+  std::vector<int64_t> rows(c.num_experts, -1);
+  const std::vector<int64_t> local = local_ids(c);
+  for (uint32_t row = 0; row < c.num_rows(); ++row) {
+    if (c.num_local == 0) {
+      rows[row] = row;
+    } else if (local[row] >= 0) {
+      rows[local[row]] = row;
+    }
+  }
+  return rows;
+}
 
 // Choices and what comes of them, in the words of the reference. One in eight routes nowhere.
 struct Expected {
   explicit Expected(const Case& c)
       : ids(c.num_tokens * c.top_k),
+        places(ids.size(), -1),
         weights(ids.size()),
-        rows(RoutingLayout<uint32_t>::of(c.num_tokens, c.top_k, c.num_experts).num_rows) {
+        rows(RoutingLayout<uint32_t>::of_width(c.num_rows(), c.row_width()).num_rows) {
     std::mt19937 random(7);
-    const size_t width = ids.size();
-    mapping.assign(size_t{c.num_tokens} * c.num_experts, 0);
+    const size_t width = c.row_width();
+    const std::vector<int64_t> row_of = rows_of(c);
+    mapping.assign(size_t{c.num_tokens} * c.num_rows(), 0);
     counts.assign(rows, 0);
     tokens.assign(rows * width, kPaddingToken);
     token_weights.assign(rows * width, 0);
-    for (size_t i = 0; i < width; ++i) {
+    for (size_t i = 0; i < ids.size(); ++i) {
       const uint32_t id = random() % c.num_experts;
       weights[i] = c.weight_size == 2 ? random() & 0xFFFF : random();
       if (random() % 8 == 0) {
@@ -133,20 +153,59 @@ struct Expected {
         continue;
       }
       ids[i] = id;
-      const size_t place = id * width + counts[id]++;
-      mapping[i / c.top_k * c.num_experts + id] = weights[i];
-      tokens[place] = i / c.top_k;
-      token_weights[place] = weights[i];
+      const int64_t row = row_of[id];
+      places[i] = row;
+      if (row < 0) {
+        continue;
+      }
+      mapping[i / c.top_k * c.num_rows() + row] = weights[i];
+      if (counts[row] < width) {
+        const size_t place = row * width + counts[row]++;
+        tokens[place] = i / c.top_k;
+        token_weights[place] = weights[i];
+      }
     }
   }
 
   std::vector<int64_t> ids;
+  std::vector<int64_t> places;  // the row of each, or -1
   std::vector<uint32_t> weights;
   size_t rows;
   std::vector<uint32_t> mapping;
   std::vector<uint32_t> counts;
   std::vector<uint32_t> tokens;
   std::vector<uint32_t> token_weights;
+};
+
+constexpr uint32_t kAlignments[] = {1, 3, 32};
+
+// What comes of the same choices in a grouping.
+struct ExpectedGrouping {
+  ExpectedGrouping(const Case& c, const Expected& choices, uint32_t alignment)
+      : sizes(choices.counts.begin(), choices.counts.begin() + c.num_rows()),
+        offsets(c.num_rows() + 1),
+        tokens(GroupingLayout<uint64_t>::of(choices.ids.size(), c.num_rows(), alignment, c.row_width()).num_rows, -1),
+        weights(tokens.size(), 0),
+        positions(choices.ids.size(), -1) {
+    for (uint32_t group = 0; group < c.num_rows(); ++group) {
+      offsets[group + 1] = offsets[group] + (sizes[group] + alignment - 1) / alignment * alignment;
+    }
+    std::vector<uint32_t> next = offsets;
+    for (size_t i = 0; i < choices.ids.size(); ++i) {
+      const int64_t group = choices.places[i];
+      if (group >= 0 && next[group] < offsets[group] + sizes[group]) {
+        positions[i] = next[group]++;
+        tokens[positions[i]] = i / c.top_k;
+        weights[positions[i]] = choices.weights[i];
+      }
+    }
+  }
+
+  std::vector<uint32_t> sizes;
+  std::vector<uint32_t> offsets;
+  std::vector<uint32_t> tokens;
+  std::vector<uint32_t> weights;
+  std::vector<uint32_t> positions;
 };
 
 template <typename Number>
@@ -219,8 +278,9 @@ bool holds(Device& device, const launch::Tensor& tensor, const std::vector<uint3
   return read == expected;
 }
 
-RouterChoices upload_choices(Device& device, const Case& c, const Expected& expected) {
-  return {
+RouterChoices upload_choices(
+    Device& device, const Case& c, const Expected& expected, const std::vector<int64_t>& local) {
+  RouterChoices choices{
       .ids = upload(device, pack(expected.ids, c.id_size, c.offset), {c.top_k, c.id_size, c}),
       .id_size = c.id_size,
       .ids_signed = true,
@@ -229,11 +289,23 @@ RouterChoices upload_choices(Device& device, const Case& c, const Expected& expe
       .num_tokens = c.num_tokens,
       .top_k = c.top_k,
       .num_experts = c.num_experts};
+  if (c.num_local > 0) {
+    choices.local_experts = LocalExperts{
+        .ids = upload(device, pack(local, c.local_id_size, c.offset), {c.num_local, c.local_id_size, c}),
+        .id_size = c.local_id_size,
+        .ids_signed = true,
+        .count = c.num_local};
+  }
+  return choices;
+}
+
+RouterChoices upload_choices(Device& device, const Case& c, const Expected& expected) {
+  return upload_choices(device, c, expected, local_ids(c));
 }
 
 void group(Device& device, Launcher& launcher, const Case& c, uint32_t alignment) {
   const Expected choices(c);
-  const ExpectedGrouping expected(c, choices.ids, choices.weights, alignment);
+  const ExpectedGrouping expected(c, choices, alignment);
   const auto list = [&](const std::vector<uint32_t>& numbers, uint32_t element_size) {
     return Matrix{static_cast<uint32_t>(numbers.size()), element_size, c};
   };
@@ -244,7 +316,7 @@ void group(Device& device, Launcher& launcher, const Case& c, uint32_t alignment
       .tokens = output(device, expected.tokens.size(), list(expected.tokens, 4)),
       .weights = output(device, expected.weights.size(), list(expected.weights, c.weight_size)),
       .positions = output(device, expected.positions.size(), positions)};
-  prepare_grouping(launcher, upload_choices(device, c, choices), alignment, outputs);
+  prepare_grouping(launcher, upload_choices(device, c, choices), {alignment, c.max_tokens}, outputs);
   CHECK(holds(device, outputs.sizes, expected.sizes, list(expected.sizes, 4)));
   CHECK(holds(device, outputs.offsets, expected.offsets, list(expected.offsets, 4)));
   CHECK(holds(device, outputs.tokens, expected.tokens, list(expected.tokens, 4)));
@@ -255,7 +327,7 @@ void group(Device& device, Launcher& launcher, const Case& c, uint32_t alignment
 
 void map(Device& device, Launcher& launcher, const Case& c) {
   const Expected expected(c);
-  const Matrix matrix{c.num_experts, c.weight_size, c};
+  const Matrix matrix{c.num_rows(), c.weight_size, c};
   const launch::Tensor mapping = output(device, expected.mapping.size(), matrix);
   prepare_mapping(launcher, upload_choices(device, c, expected), mapping);
   CHECK(holds(device, mapping, expected.mapping, matrix));
@@ -265,14 +337,14 @@ void map(Device& device, Launcher& launcher, const Case& c) {
 void list(Device& device, Launcher& launcher, const Case& c) {
   const Expected expected(c);
   const RouterChoices choices = upload_choices(device, c, expected);
-  const auto width = static_cast<uint32_t>(expected.ids.size());
+  const uint32_t width = c.row_width();
   const Matrix counts_row{static_cast<uint32_t>(expected.rows), 4, c};
   const Matrix tokens_list{width, 4, c};
   const Matrix weights_list{width, c.weight_size, c};
   const launch::Tensor counts = output(device, expected.rows, counts_row);
   const launch::Tensor tokens = output(device, expected.tokens.size(), tokens_list);
   const launch::Tensor weights = output(device, expected.tokens.size(), weights_list);
-  prepare_routing(launcher, choices, counts, tokens, weights);
+  prepare_routing(launcher, choices, counts, tokens, weights, c.max_tokens);
   CHECK(holds(device, counts, expected.counts, counts_row));
   CHECK(holds(device, tokens, expected.tokens, tokens_list));
   CHECK(holds(device, weights, expected.token_weights, weights_list));
@@ -353,7 +425,7 @@ void permute_all(Device& device) {
 void route(Device& device, Launcher& launcher, const Case& c) {
   map(device, launcher, c);
   list(device, launcher, c);
-  if (c.num_experts <= max_groups(launcher.target)) {
+  if (c.num_rows() <= max_groups(launcher.target)) {
     for (const uint32_t alignment : kAlignments) {
       group(device, launcher, c, alignment);
     }
@@ -495,7 +567,7 @@ void check_invalid_ids(const Case& c) {
   CHECK_EQ(invalid->position, 300);
   CHECK_EQ(invalid->id, -7);
   CHECK_EQ(invalid->checked.num_columns, 4u);
-  CHECK_EQ(invalid->checked.limit, 16u);
+  CHECK_EQ(invalid->limit, 16);
   CHECK_EQ(std::string(invalid->checked.op), kPrepareMapping);
   CHECK(invalid->more_calls);
   CHECK(!launcher.invalid_ids.take().has_value());
@@ -505,6 +577,69 @@ void check_invalid_ids(const Case& c) {
   CHECK(next.has_value());
   CHECK_EQ(next->id, int64_t{1} << 40);
   CHECK(!next->more_calls);
+}
+
+void check_invalid_local_ids(const Case& c) {
+  const auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  Expected choices(c);
+  const auto map_with = [&](const std::vector<int64_t>& local) {
+    prepare_mapping(
+        launcher,
+        upload_choices(*device, c, choices, local),
+        output(*device, choices.mapping.size(), {c.num_rows(), c.weight_size, c}));
+  };
+  map_with({1, -1, 2});
+  CHECK(!launcher.invalid_ids.take().has_value());
+
+  // They come before the choices of the same call, wherever those are.
+  choices.ids[0] = 77;
+  map_with({1, -5, 16});
+  auto invalid = launcher.invalid_ids.take();
+  CHECK(invalid.has_value());
+  CHECK_EQ(
+      invalid->message(),
+      "moe::prepare_mapping: expected expert ids in [0, 16) or the \"no expert\" id (all bits set), got -5 at "
+      "local_experts[1] with num_experts = 16");
+
+  // A choice's is an error although no expert of its is local.
+  map_with({1, -1, 2});
+  invalid = launcher.invalid_ids.take();
+  CHECK(invalid.has_value());
+  CHECK_EQ(invalid->id, 77);
+  CHECK(invalid->checked.kind == CheckedIds::kExperts);
+}
+
+TEST(ids_of_local_experts_out_of_range_are_reported) {
+  for (const uint32_t id_size : {2, 4, 8}) {
+    for (const PageKind pages : {kFlatPages, kRowPages}) {
+      const uint32_t local_id_size = id_size == 2 ? 8 : 4;
+      check_invalid_local_ids(
+          {.num_tokens = 500,
+           .top_k = 4,
+           .num_experts = 16,
+           .id_size = id_size,
+           .pages = pages,
+           .num_local = 3,
+           .local_id_size = local_id_size});
+    }
+  }
+}
+
+TEST(the_rows_of_local_experts_fit_into_l1) {
+  const auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  const Case c{.num_tokens = 3, .top_k = 1, .num_experts = 100000, .num_local = 2};
+  const auto message = [](uint32_t most) {
+    return str(
+        "expected at most ",
+        most,
+        " experts beside local_experts, for a core has the row of each in its L1, got 100000; give the experts smaller "
+        "ids, or call it with CPU tensors");
+  };
+  CHECK_THROWS(DeviceError, map(*device, launcher, c), message(86624));
+  CHECK_THROWS(DeviceError, list(*device, launcher, c), message(43048));
+  CHECK_THROWS(DeviceError, group(*device, launcher, c, 1), message(43048));
 }
 
 TEST(a_row_of_the_map_fits_into_l1) {

@@ -53,7 +53,7 @@ void with_row_map(
     const char* op, const std::optional<at::Tensor>& local_experts, int64_t num_experts, const Kernel& kernel) {
   if (local_experts.has_value()) {
     const auto table = rows_plus_one(op, *local_experts, num_experts);
-    kernel(LocalRowMap{table.get()});
+    kernel(LocalRowMap<const uint32_t*>{table.get()});
   } else {
     kernel(RowMap());
   }

@@ -1,11 +1,11 @@
 #include "tt/launch/prepare_grouping.h"
 
-#include <ATen/core/stack.h>
 #include <torch/library.h>
 
+#include "ops/arguments.h"
 #include "ops/prepare_grouping.h"
+#include "ops/tt/by_way_of_host.h"
 #include "ops/tt/launchers.h"
-#include "tt/backend/fallback/fallback.h"
 #include "tt/backend/memory/device_span.h"
 
 namespace moe::tt {
@@ -18,13 +18,13 @@ launch::Tensor flat(const at::Tensor& tensor) {
 void launch_grouping(
     launch::Launcher& launcher,
     const launch::RouterChoices& choices,
-    int64_t alignment,
+    const launch::GroupingOptions& options,
     const GroupingOutputs& outputs) {
   const auto& [sizes, offsets, tokens, weights, positions] = outputs;
   launch::prepare_grouping(
       launcher,
       choices,
-      static_cast<uint32_t>(alignment),
+      options,
       {.sizes = flat(sizes),
        .offsets = flat(offsets),
        .tokens = flat(tokens),
@@ -32,43 +32,39 @@ void launch_grouping(
        .positions = flat(positions)});
 }
 
-// Boxed, for what the kernel does not serve goes by way of the host, with the fallback's warning: local experts,
-// capacity, and more experts than have room in a core's L1.
-void prepare_grouping(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
-  const auto arguments = torch::jit::last(*stack, op.schema().arguments().size());
-  const at::Tensor selected_experts = arguments[0].toTensor();
-  const at::Tensor routing_weights = arguments[1].toTensor();
-  const int64_t num_experts = arguments[2].toInt();
-  const auto local_experts = arguments[3].toOptional<at::Tensor>();
-  const int64_t alignment = arguments[4].toInt();
-  const auto max_tokens = arguments[5].toOptional<int64_t>();
+GroupingOutputs prepare_grouping(
+    const at::Tensor& selected_experts,
+    const at::Tensor& routing_weights,
+    int64_t num_experts,
+    const std::optional<at::Tensor>& local_experts,
+    int64_t alignment,
+    std::optional<int64_t> max_tokens) {
   check_prepare_grouping(selected_experts, routing_weights, num_experts, local_experts, alignment, max_tokens);
-  if (local_experts.has_value() || max_tokens.has_value()) {
-    backend::fallback(op, stack);
-    return;
-  }
   launch::Launcher& launcher = launcher_of(routing_weights);
-  if (num_experts > launch::max_groups(launcher.target)) {
-    backend::fallback(op, stack);
-    return;
+  if (num_rows_of(local_experts, num_experts) > launch::max_groups(launcher.target)) {
+    return by_way_of_host<GroupingOutputs>(
+        kPrepareGrouping, selected_experts, routing_weights, num_experts, local_experts, alignment, max_tokens);
   }
   GroupingOutputs outputs = empty_grouping(routing_weights, num_experts, local_experts, alignment, max_tokens);
-  if (selected_experts.numel() == 0) {
-    std::get<0>(outputs).zero_();
-    std::get<1>(outputs).zero_();
-  } else {
-    const auto ids = selected_experts.expect_contiguous();
-    const auto weights = routing_weights.expect_contiguous();
-    launch_grouping(launcher, router_choices(*ids, *weights, num_experts), alignment, outputs);
+  if (has_no_places(selected_experts, local_experts, max_tokens)) {
+    check_ids(kPrepareGrouping, selected_experts, routing_weights, num_experts, local_experts);
+    auto& [sizes, offsets, tokens, grouped_weights, positions] = outputs;
+    sizes.zero_();
+    offsets.zero_();
+    tokens.fill_(kNone);
+    grouped_weights.zero_();
+    positions.fill_(kNone);
+    return outputs;
   }
-  torch::jit::drop(*stack, op.schema().arguments().size());
-  std::apply([&](auto&... output) { torch::jit::push(*stack, std::move(output)...); }, outputs);
+  const RouterInputs inputs(selected_experts, routing_weights, num_experts, local_experts);
+  launch_grouping(launcher, inputs.choices(), {static_cast<uint32_t>(alignment), max_tokens}, outputs);
+  return outputs;
 }
 
 }  // namespace
 
 TORCH_LIBRARY_IMPL(moe, PrivateUse1, m) {
-  m.impl(kPrepareGrouping, torch::CppFunction::makeFromBoxedFunction<&prepare_grouping>());
+  m.impl(kPrepareGrouping, TORCH_FN(prepare_grouping));
 }
 
 }  // namespace moe::tt

@@ -2,6 +2,7 @@
 
 #include <torch/library.h>
 
+#include "ops/arguments.h"
 #include "ops/prepare_mapping.h"
 #include "ops/tt/launchers.h"
 #include "tt/backend/fallback/fallback.h"
@@ -19,19 +20,15 @@ at::Tensor prepare_mapping(
     int64_t num_experts,
     const std::optional<at::Tensor>& local_experts) {
   check_prepare_mapping(selected_experts, routing_weights, num_experts, local_experts);
-  TORCH_CHECK_NOT_IMPLEMENTED(
-      !local_experts.has_value(),
-      kPrepareMapping,
-      ": local_experts is not supported on a tt device yet; call it with CPU tensors");
-  check_num_elements(kPrepareMapping, "the map", selected_experts.size(0), num_experts);
+  const int64_t num_columns = num_rows_of(local_experts, num_experts).expect_int();
+  check_num_elements(kPrepareMapping, "the map", selected_experts.size(0), num_columns);
   at::Tensor mapping = empty_mapping(routing_weights, num_experts, local_experts);
-  if (selected_experts.numel() == 0) {
+  if (has_no_places(selected_experts, local_experts)) {
+    check_ids(kPrepareMapping, selected_experts, routing_weights, num_experts, local_experts);
     return mapping.zero_();
   }
-  const auto ids = selected_experts.expect_contiguous();
-  const auto weights = routing_weights.expect_contiguous();
-  launch::prepare_mapping(
-      launcher_of(mapping), router_choices(*ids, *weights, num_experts), flat_tensor(span_of(mapping)));
+  const RouterInputs inputs(selected_experts, routing_weights, num_experts, local_experts);
+  launch::prepare_mapping(launcher_of(mapping), inputs.choices(), flat_tensor(span_of(mapping)));
   return mapping;
 }
 

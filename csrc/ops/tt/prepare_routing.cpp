@@ -20,28 +20,27 @@ RoutingOutputs prepare_routing(
     const std::optional<at::Tensor>& local_experts,
     std::optional<int64_t> max_tokens) {
   check_prepare_routing(selected_experts, routing_weights, num_experts, local_experts, max_tokens);
-  TORCH_CHECK_NOT_IMPLEMENTED(
-      !local_experts.has_value() && !max_tokens.has_value(),
-      kPrepareRouting,
-      ": local_experts and max_tokens are not supported on a tt device yet; call it with CPU tensors");
   const auto layout = routing_layout(routing_weights, num_experts, local_experts, max_tokens);
   const int64_t num_rows = layout.num_rows.expect_int();
   check_num_elements(kPrepareRouting, "num_routed_tokens", 1, num_rows);
   check_num_elements(kPrepareRouting, "routed_tokens", num_rows, layout.row_width.expect_int());
   RoutingOutputs outputs = empty_routing(routing_weights, num_experts, local_experts, max_tokens);
   auto& [counts, tokens, token_weights] = outputs;
-  if (selected_experts.numel() == 0) {
+  if (has_no_places(selected_experts, local_experts, max_tokens)) {
+    check_ids(kPrepareRouting, selected_experts, routing_weights, num_experts, local_experts);
     counts.zero_();
+    tokens.fill_(int64_t{kPaddingToken});
+    token_weights.zero_();
     return outputs;
   }
-  const auto ids = selected_experts.expect_contiguous();
-  const auto weights = routing_weights.expect_contiguous();
+  const RouterInputs inputs(selected_experts, routing_weights, num_experts, local_experts);
   launch::prepare_routing(
       launcher_of(tokens),
-      router_choices(*ids, *weights, num_experts),
+      inputs.choices(),
       flat_tensor(span_of(counts)),
       flat_tensor(span_of(tokens)),
-      flat_tensor(span_of(token_weights)));
+      flat_tensor(span_of(token_weights)),
+      max_tokens);
   return outputs;
 }
 

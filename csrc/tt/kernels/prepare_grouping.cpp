@@ -31,6 +31,7 @@
 #include "common/choice_reader.h"
 #include "common/dram_range.h"
 #include "common/invalid_id.h"
+#include "common/local_experts.h"
 #include "common/work_split.h"
 #include "common/worker.h"
 #include "prepare_grouping.h"
@@ -97,14 +98,15 @@ class Everyone {
 };
 
 // A worker's choices, slice by slice.
-template <uint32_t kIdSize, uint32_t kWeightSize>
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
 class ChoiceShare {
  public:
-  ChoiceShare(const GroupingArgs& args, uint32_t worker, uint32_t scratch)
+  ChoiceShare(const GroupingArgs& args, const Rows& row_map, uint32_t worker, uint32_t scratch)
       : args_(args),
-        choices_(args.choices, scratch + args.scratch.choices, args.plan.slice),
+        choices_(args.choices, row_map, scratch + args.scratch.choices, args.plan.slice),
         positions_(args.positions),
-        scratch_(scratch) {
+        scratch_(scratch),
+        worker_(worker) {
     const uint32_t total = args.choices.num_tokens * args.choices.top_k;
     begin_ = min(worker * args.plan.choice_share, total);
     end_ = min(begin_ + args.plan.choice_share, total);
@@ -174,16 +176,17 @@ class ChoiceShare {
   }
 
   // Leaves the row of each choice in positions. What the loop needs is in variables: the fence would have the compiler
-  // read members again.
-  void send_slice(
+  // read members again. A function of its own, so that they stay in registers.
+  [[gnu::noinline]] void send_slice(
       uint32_t first,
       L1Pointer<uint32_t> next_rows,
       uint32_t stride,
       uint32_t records,
       L1Pointer<uint32_t> positions) const {
-    const ChoiceReader<kIdSize, kWeightSize> choices = choices_;
+    const ChoiceReader<kIdSize, kWeightSize, Rows> choices = choices_;
     const uint32_t count = count_;
     const uint32_t top_k = args_.choices.top_k;
+    const uint32_t to_end = args_.plan.num_choice_workers - worker_;  // from a group's next row to where it ends
     const uint32_t first_row = args_.first_row;
     const uint32_t num_rows = args_.num_rows;
     const uint32_t row_share_log2 = args_.plan.row_share_log2;
@@ -200,6 +203,10 @@ class ChoiceShare {
             const L1Pointer<uint32_t> next = next_rows + group * stride;
             row = *next;
             *next = row + 1;
+            if (has_max_tokens() && row >= next[to_end]) {
+              row = static_cast<uint32_t>(kNone);
+              return;
+            }
             const uint32_t launch_row = row - first_row;
             if (launch_row < num_rows) {
               const uint32_t source = slot + (launch_row & 1) * kGroupingRecordSize;
@@ -226,9 +233,10 @@ class ChoiceShare {
   }
 
   const GroupingArgs& args_;
-  ChoiceReader<kIdSize, kWeightSize> choices_;
+  ChoiceReader<kIdSize, kWeightSize, Rows> choices_;
   DramRange<kPositions> positions_;
   uint32_t scratch_;
+  uint32_t worker_;
   uint32_t begin_;
   uint32_t end_;
   uint32_t count_ = 0;
@@ -249,7 +257,7 @@ class GroupShare {
   uint32_t add_up() const {
     uint32_t total = 0;
     for (uint32_t group = begin_; group < end_; ++group) {
-      total += padded(sum_counts(group));
+      total += padded(taken(sum_counts(group)));
     }
     const uint32_t address = shared_ + args_.shared.totals + worker_ * sizeof(uint32_t);
     *l1_pointer<uint32_t>(address) = total;
@@ -285,9 +293,13 @@ class GroupShare {
         *next = row;
         row += *l1_pointer<uint32_t>(counts);
       }
-      *sizes = row - begin;
+      const uint32_t size = taken(row - begin);
+      if (has_max_tokens()) {
+        *next = begin + size;
+      }
+      *sizes = size;
       *offsets = begin;
-      row = begin + padded(row - begin);
+      row = begin + padded(size);
     }
     *offsets = row;  // where the last group ends; the next worker's first one begins there
     if (begin_ < end_ && args_.first_row == 0) {
@@ -303,12 +315,12 @@ class GroupShare {
   }
 
   uint32_t next_rows_bytes() const {
-    return (end_ - begin_) * num_workers_ * sizeof(uint32_t);
+    return (end_ - begin_) * stride() * sizeof(uint32_t);
   }
 
  private:
   uint32_t next_rows(uint32_t group) const {
-    return shared_ + args_.shared.next_rows + group * num_workers_ * sizeof(uint32_t);
+    return shared_ + args_.shared.next_rows + group * stride() * sizeof(uint32_t);
   }
 
   uint32_t sum_counts(uint32_t group) const {
@@ -320,6 +332,15 @@ class GroupShare {
       sum += *l1_pointer<uint32_t>(counts);
     }
     return sum;
+  }
+
+  uint32_t stride() const {
+    return next_rows_stride(num_workers_, has_max_tokens());
+  }
+
+  // Of a group's choices.
+  uint32_t taken(uint32_t count) const {
+    return has_max_tokens() ? min(count, args_.max_tokens) : count;
   }
 
   uint32_t padded(uint32_t size) const {
@@ -362,9 +383,9 @@ FORCE_INLINE void write_list(
   list.write(place, count * sizeof(Element), address);
 }
 
-template <uint32_t kIdSize, uint32_t kWeightSize>
-FORCE_INLINE void prepare_grouping(uint32_t worker, uint32_t scratch) {
-  const auto& args = common_args<GroupingArgs>();
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
+FORCE_INLINE void prepare_grouping(
+    const GroupingArgs& args, const Rows& row_map, uint32_t worker, uint32_t scratch, InvalidId& invalid_id) {
   const uint32_t core = worker / kProcessors;
   const uint32_t processor = worker % kProcessors;
   if (core >= args.plan.num_cores) {
@@ -375,9 +396,8 @@ FORCE_INLINE void prepare_grouping(uint32_t worker, uint32_t scratch) {
   const uint32_t records = shared + args.shared.records;
 
   Everyone everyone(args, worker);
-  ChoiceShare<kIdSize, kWeightSize> choices(args, worker, scratch);
+  ChoiceShare<kIdSize, kWeightSize, Rows> choices(args, row_map, worker, scratch);
   const GroupShare groups(args, worker, shared);
-  InvalidId invalid_id;
 
   const bool has_choices = worker < args.plan.num_choice_workers;
   if (has_choices) {
@@ -401,7 +421,10 @@ FORCE_INLINE void prepare_grouping(uint32_t worker, uint32_t scratch) {
   everyone.send(groups.next_rows_address(), groups.next_rows_bytes());
   everyone.barrier();
 
-  choices.send(shared + args.shared.next_rows + worker * sizeof(uint32_t), args.plan.num_choice_workers, records);
+  choices.send(
+      shared + args.shared.next_rows + worker * sizeof(uint32_t),
+      next_rows_stride(args.plan.num_choice_workers, has_max_tokens()),
+      records);
   everyone.barrier();
 
   if (processor == 0) {
@@ -420,7 +443,13 @@ FORCE_INLINE void prepare_grouping(uint32_t worker, uint32_t scratch) {
 }  // namespace moe::tt::kernels
 
 void kernel_main() {
-  moe::tt::kernels::run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t scratch) {
-    moe::tt::kernels::prepare_grouping<decltype(id_size)::value, decltype(weight_size)::value>(worker, scratch);
+  using namespace moe::tt::kernels;
+  run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t worker_scratch) {
+    constexpr uint32_t kIdSize = decltype(id_size)::value;
+    constexpr uint32_t kWeightSize = decltype(weight_size)::value;
+    const auto& args = common_args<GroupingArgs>();
+    with_row_map(args.choices, worker_scratch, [&](const auto& row_map, uint32_t scratch, InvalidId& invalid_id) {
+      prepare_grouping<kIdSize, kWeightSize>(args, row_map, worker, scratch, invalid_id);
+    });
   });
 }

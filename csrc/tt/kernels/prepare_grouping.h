@@ -41,16 +41,23 @@ inline constexpr uint32_t kGroupingRecordSize = kGroupingRecordWords * sizeof(ui
 inline constexpr uint32_t kRecordSlot = 16;
 static_assert(kRecordSlot == 2 * kGroupingRecordSize, "a slot has a record at either alignment");
 
+// Words of next_rows for each group.
+constexpr uint32_t next_rows_stride(uint32_t num_choice_workers, bool has_max_tokens) {
+  return num_choice_workers + (has_max_tokens ? 1 : 0);
+}
+
 // What a core's workers share, from the beginning of their buffer: at the same address on every core.
 struct GroupingShared {
   uint32_t counts_stride;  // bytes from one worker's counts to the next one's
   uint32_t counts;         // of every worker with choices, a word for each group
   uint32_t totals;         // a word for every worker: rows of its groups
-  uint32_t next_rows;      // for each group a word for every such worker: the row of its next choice
-  uint32_t records;        // of the core's rows
+  // For each group a word for every such worker: the row of its next choice. Where groups have a capacity, one more:
+  // the row after the last one that the group may take.
+  uint32_t next_rows;
+  uint32_t records;  // of the core's rows
   uint32_t end;
 
-  static constexpr GroupingShared of(const GroupingPlan& plan, uint32_t num_groups) {
+  static constexpr GroupingShared of(const GroupingPlan& plan, uint32_t num_groups, bool has_max_tokens) {
     GroupingShared shared{};
     const uint32_t num_workers = plan.num_cores * kProcessors;
     const uint32_t num_rows = 1u << plan.row_share_log2;
@@ -58,7 +65,9 @@ struct GroupingShared {
     shared.totals = plan.num_choice_workers * shared.counts_stride;
     shared.next_rows = shared.totals + align_up<uint32_t>(num_workers * sizeof(uint32_t), kAlignment);
     shared.records =
-        shared.next_rows + align_up<uint32_t>(num_groups * plan.num_choice_workers * sizeof(uint32_t), kAlignment);
+        shared.next_rows +
+        align_up<uint32_t>(
+            num_groups * next_rows_stride(plan.num_choice_workers, has_max_tokens) * sizeof(uint32_t), kAlignment);
     shared.end = shared.records + align_up<uint32_t>(num_rows * kGroupingRecordSize, kAlignment);
     return shared;
   }
@@ -113,6 +122,7 @@ struct GroupingArgs {
   DramRangeArgs positions;
   uint32_t num_groups;
   uint32_t alignment;
+  uint32_t max_tokens;  // of a group
   uint32_t first_row;
   uint32_t num_rows;
   GroupingPlan plan;

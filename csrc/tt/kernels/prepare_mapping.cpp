@@ -1,17 +1,17 @@
-// The dense map (T, E). Every worker builds a part of it in L1 from the choices of the tokens that it covers.
+// The dense map (T, E), or (T, L) of local experts. Every worker builds a part of it in L1 from the choices of the
+// tokens that it covers.
 //
 // Flat pages: a worker owns a range of pages, and writes each as soon as it is complete.
 // Row pages:  a worker owns tokens whose rows follow each other in a bank: that many rows are one read or write, and
-// are
-//             worked on where they arrive. So the order of tokens is the banks': with two of them 0, 2, 4, ..., 1, 3,
+//             are worked on where they arrive. So the order of tokens is the banks', with two of them 0, 2, ..., 1, 3,
 //             ...
 
 #include <cstdint>
 
-#include "../../contract/row_map.h"
 #include "common/choice_reader.h"
 #include "common/dram_range.h"
 #include "common/invalid_id.h"
+#include "common/local_experts.h"
 #include "common/row_reader.h"
 #include "common/work_split.h"
 #include "common/worker.h"
@@ -25,9 +25,9 @@ namespace {
   memory.write({page, 0}, memory.page_size(), source);
 }
 
-template <uint32_t kIdSize, uint32_t kWeightSize>
-FORCE_INLINE void map_pages(const MappingArgs& args, uint32_t worker, uint32_t scratch, InvalidId& invalid_id) {
-  constexpr RowMap row_map;
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
+FORCE_INLINE void map_pages(
+    const MappingArgs& args, const Rows& row_map, uint32_t worker, uint32_t scratch, InvalidId& invalid_id) {
   const uint32_t top_k = args.choices.top_k;
   const uint32_t num_columns = args.layout.num_columns;
   const uint32_t slice = args.slice;
@@ -37,7 +37,7 @@ FORCE_INLINE void map_pages(const MappingArgs& args, uint32_t worker, uint32_t s
   const uint32_t num_elements = args.layout.num_tokens * num_columns;
   const WorkSplit pages(args.num_pages, worker, args.num_workers);
 
-  ChoiceReader<kIdSize, kWeightSize> choices(args.choices, scratch, slice);
+  ChoiceReader<kIdSize, kWeightSize, Rows> choices(args.choices, row_map, scratch, slice);
   const uint32_t batch_address = scratch + choices_scratch(slice, kIdSize, kWeightSize);
   const L1Pointer<Bits<kWeightSize>> batch = l1_pointer<Bits<kWeightSize>>(batch_address);
 
@@ -77,8 +77,8 @@ FORCE_INLINE void map_pages(const MappingArgs& args, uint32_t worker, uint32_t s
         choices.visit_ids(
             i,
             row_end,
-            [&](uint32_t choice, uint32_t expert) {
-              const uint32_t element = row + row_map.row_of(expert);
+            [&](uint32_t choice, uint32_t column) {
+              const uint32_t element = row + column;
               if (element < batch_elements) {
                 batch[element] = choices.weight(choice);
               }
@@ -113,16 +113,16 @@ FORCE_INLINE void map_pages(const MappingArgs& args, uint32_t worker, uint32_t s
   mapping.write_bank(first, count * args.row_stride, source);
 }
 
-template <uint32_t kIdSize, uint32_t kWeightSize>
-FORCE_INLINE void map_rows(const MappingArgs& args, uint32_t worker, uint32_t scratch, InvalidId& invalid_id) {
-  constexpr RowMap row_map;
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
+FORCE_INLINE void map_rows(
+    const MappingArgs& args, const Rows& row_map, uint32_t worker, uint32_t scratch, InvalidId& invalid_id) {
   const uint32_t top_k = args.choices.top_k;
   const uint32_t num_tokens = args.layout.num_tokens;
   const uint32_t row_elements = args.mapping.row_stride / kWeightSize;
   const uint32_t num_banks = DramRange<kMapping>::num_banks();
   const RowReader<kIds> ids(args.choices.ids, scratch);
   const RowReader<kWeights> weights(args.choices.weights, scratch + kMaxPageSize);
-  ChoiceReader<kIdSize, kWeightSize> choices(args.choices, scratch, 0);
+  ChoiceReader<kIdSize, kWeightSize, Rows> choices(args.choices, row_map, scratch, 0);
   const uint32_t batch_address = scratch + kRowsScratch;
   const uint32_t most = min(args.batch_pages, min(ids.max_rows(), weights.max_rows()));
 
@@ -152,7 +152,7 @@ FORCE_INLINE void map_rows(const MappingArgs& args, uint32_t worker, uint32_t sc
       choices.visit_ids(
           0,
           top_k,
-          [&](uint32_t choice, uint32_t expert) { elements[row_map.row_of(expert)] = choices.weight(choice); },
+          [&](uint32_t choice, uint32_t column) { elements[column] = choices.weight(choice); },
           [&] { invalid = true; });
       if (invalid) {
         record_invalid(choices, (first_token + i * num_banks) * top_k, top_k, invalid_id);
@@ -164,14 +164,13 @@ FORCE_INLINE void map_rows(const MappingArgs& args, uint32_t worker, uint32_t sc
   }
 }
 
-template <uint32_t kIdSize, uint32_t kWeightSize>
-FORCE_INLINE void prepare_mapping(uint32_t worker, uint32_t scratch) {
-  const auto& args = common_args<MappingArgs>();
-  InvalidId invalid_id;
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
+FORCE_INLINE void prepare_mapping(
+    const MappingArgs& args, const Rows& row_map, uint32_t worker, uint32_t scratch, InvalidId& invalid_id) {
   if (has_row_pages()) {
-    map_rows<kIdSize, kWeightSize>(args, worker, scratch, invalid_id);
+    map_rows<kIdSize, kWeightSize>(args, row_map, worker, scratch, invalid_id);
   } else {
-    map_pages<kIdSize, kWeightSize>(args, worker, scratch, invalid_id);
+    map_pages<kIdSize, kWeightSize>(args, row_map, worker, scratch, invalid_id);
   }
   write_barrier();
   invalid_id.report(args.invalid_ids, worker, scratch);
@@ -181,7 +180,13 @@ FORCE_INLINE void prepare_mapping(uint32_t worker, uint32_t scratch) {
 }  // namespace moe::tt::kernels
 
 void kernel_main() {
-  moe::tt::kernels::run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t scratch) {
-    moe::tt::kernels::prepare_mapping<decltype(id_size)::value, decltype(weight_size)::value>(worker, scratch);
+  using namespace moe::tt::kernels;
+  run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t worker_scratch) {
+    constexpr uint32_t kIdSize = decltype(id_size)::value;
+    constexpr uint32_t kWeightSize = decltype(weight_size)::value;
+    const auto& args = common_args<MappingArgs>();
+    with_row_map(args.choices, worker_scratch, [&](const auto& row_map, uint32_t scratch, InvalidId& invalid_id) {
+      prepare_mapping<kIdSize, kWeightSize>(args, row_map, worker, scratch, invalid_id);
+    });
   });
 }

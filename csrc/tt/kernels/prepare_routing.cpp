@@ -1,4 +1,4 @@
-// The rows' lists: num_routed_tokens (1, E_padded), routed_tokens and routed_token_weights (E_padded, T * K).
+// The rows' lists: num_routed_tokens (1, E_padded), routed_tokens and routed_token_weights (E_padded, W).
 //
 // Words.  worker   one data-movement processor of one core (two a core)
 //         team     team_cores cores that write team_rows consecutive rows; its 2 * team_cores workers are its members
@@ -35,10 +35,12 @@
 // (launch/prepare_routing.cpp).
 
 #include <cstdint>
+#include <type_traits>
 
 #include "common/choice_reader.h"
 #include "common/dram_range.h"
 #include "common/invalid_id.h"
+#include "common/local_experts.h"
 #include "common/work_split.h"
 #include "common/worker.h"
 #include "prepare_routing.h"
@@ -58,7 +60,8 @@ struct TeamShape {
         num_rows(min(args.plan.team_rows, args.num_rows - first_row)),
         first_expert_row(args.first_row + first_row),
         num_expert_rows(
-            first_expert_row < args.choices.id_limit ? min(num_rows, args.choices.id_limit - first_expert_row) : 0) {}
+            first_expert_row < row_limit(args.choices) ? min(num_rows, row_limit(args.choices) - first_expert_row)
+                                                       : 0) {}
 
   const uint32_t num_cores;
   const uint32_t num_members;
@@ -117,13 +120,13 @@ class TeamLink {
 };
 
 // Picks a team's choices from a slice and sorts them by row, stably.
-template <uint32_t kIdSize, uint32_t kWeightSize>
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
 class SliceSorter {
  public:
-  SliceSorter(const RoutingArgs& args, const TeamShape& team, uint32_t scratch)
+  SliceSorter(const RoutingArgs& args, const Rows& row_map, const TeamShape& team, uint32_t scratch)
       : args_(args),
         team_(team),
-        choices_(args.choices, scratch + args.scratch.choices, args.plan.slice),
+        choices_(args.choices, row_map, scratch + args.scratch.choices, args.plan.slice),
         rows_(scratch + args.scratch.rows),
         found_(l1_pointer<uint32_t>(scratch + args.scratch.found)) {}
 
@@ -183,7 +186,7 @@ class SliceSorter {
 
   const RoutingArgs& args_;
   const TeamShape& team_;
-  ChoiceReader<kIdSize, kWeightSize> choices_;
+  ChoiceReader<kIdSize, kWeightSize, Rows> choices_;
   uint32_t rows_;
   L1Pointer<uint32_t> found_;
   uint32_t first_ = 0;
@@ -237,6 +240,13 @@ class ListWriter {
     }
   }
 
+  // After the last round: counts what the rows have taken.
+  void limit_counts() {
+    for (uint32_t row = 0; row < team_.num_expert_rows; ++row) {
+      counts_[row] = min(counts_[row], row_width_);
+    }
+  }
+
   // Bytes of padding in L1 that pad() takes.
   uint32_t padding_size() const {
     return list_.max_transfer();
@@ -275,8 +285,15 @@ class ListWriter {
     }
   }
 
-  // Writes the elements of ranks [from, from + count) among those that a row gets in a round.
+  // Writes the elements of ranks [from, from + count) among those that a row gets in a round, as far as it has room.
   void write_segment(uint32_t slices, uint32_t row, uint32_t from, uint32_t count) {
+    if (has_max_tokens()) {
+      const uint32_t taken = counts_[row] + from;
+      if (taken >= row_width_) {
+        return;
+      }
+      count = min(count, row_width_ - taken);
+    }
     if (next_segment_ == segments_ + kSegmentBuffers * kSegmentScratch) {
       write_barrier();
       next_segment_ = segments_;
@@ -315,13 +332,19 @@ class ListWriter {
   uint32_t segments_;
   uint32_t next_segment_;
   uint32_t counts_address_;
-  L1Pointer<uint32_t> counts_;        // the rows' choices so far
+  L1Pointer<uint32_t> counts_;        // the rows' choices so far, also those that they have no room for
   L1Pointer<uint32_t> round_counts_;  // and those of the round
 };
 
-template <uint32_t kIdSize, uint32_t kWeightSize, uint32_t kList, typename Element, uint32_t kRecordWord>
+template <uint32_t kList, typename Element, uint32_t kRecordWord, typename Sorter, typename Rows>
 FORCE_INLINE void prepare_routing(
-    const RoutingArgs& args, const DramRangeArgs& list, uint32_t padding, uint32_t worker, uint32_t scratch) {
+    const RoutingArgs& args,
+    const DramRangeArgs& list,
+    uint32_t padding,
+    const Rows& row_map,
+    uint32_t worker,
+    uint32_t scratch,
+    InvalidId& invalid_id) {
   const TeamShape team(args, worker);
   if (team.number >= args.plan.num_teams) {
     return;
@@ -331,10 +354,9 @@ FORCE_INLINE void prepare_routing(
   const uint32_t padding_page = scratch + args.scratch.padding_page;
 
   const TeamLink link(team);
-  SliceSorter<kIdSize, kWeightSize> sorter(args, team, scratch);
+  Sorter sorter(args, row_map, team, scratch);
   ListWriter<kList, Element, kRecordWord> writer(args, team, list, scratch);
 
-  InvalidId invalid_id;
   for (uint32_t round = 0; round < args.plan.num_rounds; ++round) {
     const uint32_t buffer = slices + round % kRoundBuffers * team.num_members * slice_stride;
     const uint32_t slice = buffer + team.member * slice_stride;
@@ -345,6 +367,9 @@ FORCE_INLINE void prepare_routing(
     link.send(slice, sorter.sort(slice, invalid_id));
     link.wait(round + 1);
     writer.add(buffer);
+  }
+  if (has_max_tokens()) {
+    writer.limit_counts();
   }
   writer.pad(padding_page);
   if (team.member == 0) {
@@ -361,16 +386,19 @@ FORCE_INLINE void prepare_routing(
 void kernel_main() {
   using namespace moe::tt;
   using namespace moe::tt::kernels;
-  run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t scratch) {
+  run_worker([](auto id_size, auto weight_size, uint32_t worker, uint32_t worker_scratch) {
     constexpr uint32_t kIdSize = decltype(id_size)::value;
     constexpr uint32_t kWeightSize = decltype(weight_size)::value;
     const auto& args = common_args<RoutingArgs>();
-    if (get_compile_time_arg_val(kProcessor) == 0) {
-      prepare_routing<kIdSize, kWeightSize, kTokenList, uint32_t, kRecordToken>(
-          args, args.tokens, moe::kPaddingToken, worker, scratch);
-    } else {
-      prepare_routing<kIdSize, kWeightSize, kWeightList, Bits<kWeightSize>, kRecordWeight>(
-          args, args.weights, 0, worker, scratch);
-    }
+    with_row_map(args.choices, worker_scratch, [&](const auto& row_map, uint32_t scratch, InvalidId& invalid_id) {
+      using Sorter = SliceSorter<kIdSize, kWeightSize, std::decay_t<decltype(row_map)>>;
+      if (get_compile_time_arg_val(kProcessor) == 0) {
+        prepare_routing<kTokenList, uint32_t, kRecordToken, Sorter>(
+            args, args.tokens, moe::kPaddingToken, row_map, worker, scratch, invalid_id);
+      } else {
+        prepare_routing<kWeightList, Bits<kWeightSize>, kRecordWeight, Sorter>(
+            args, args.weights, 0, row_map, worker, scratch, invalid_id);
+      }
+    });
   });
 }

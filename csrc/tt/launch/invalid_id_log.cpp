@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
+#include <tuple>
 
 #include "contract/invalid_id.h"
 
@@ -12,10 +12,18 @@ using kernels::InvalidIdRecord;
 using kernels::kInvalidIdRecordSize;
 
 std::string InvalidId::message() const {
-  const auto& [op, kind, num_columns, limit, id_size, is_signed] = checked;
-  const std::string text = kind == CheckedIds::kExperts
-                               ? id_out_of_range_message(op, position, num_columns, id, limit)
-                               : row_out_of_range_message(op, "grouped_tokens", std::to_string(position), id, limit);
+  const auto& [op, kind, num_columns, id_size, is_signed] = checked;
+  const auto text = [&] {
+    switch (kind) {
+      case CheckedIds::kTokens:
+        return row_out_of_range_message(op, "grouped_tokens", std::to_string(position), id, limit);
+      case CheckedIds::kLocalExperts:
+        return local_id_out_of_range_message(op, position, id, limit);
+      case CheckedIds::kExperts:
+        break;
+    }
+    return id_out_of_range_message(op, position, num_columns, id, limit);
+  }();
   return text + (more_calls ? "; calls after it met such ids too" : "");
 }
 
@@ -23,16 +31,22 @@ uint64_t InvalidIdLog::num_bytes(uint32_t num_cores) {
   return uint64_t{num_cores} * kernels::kProcessors * kInvalidIdRecordSize;
 }
 
-kernels::InvalidIdArgs InvalidIdLog::begin_call(const CheckedIds& ids, const kernels::DramRangeArgs& records) {
-  auto found = std::ranges::find(operations_, ids);
-  if (found == operations_.end()) {
-    found = operations_.insert(found, ids);
-  }
+kernels::InvalidIdArgs InvalidIdLog::begin_call(const Checks& checks, const kernels::DramRangeArgs& records) {
+  const uint32_t number = number_of(checks.ids);
+  const uint32_t local_number = checks.local_experts ? number_of(*checks.local_experts) : number;
   ++last_call_;
   if (last_call_ == 0) {
     ++last_call_;  // 0 is no call
   }
-  return {records, last_call_, static_cast<uint32_t>(found - operations_.begin())};
+  return {records, last_call_, number, local_number, checks.limit};
+}
+
+uint32_t InvalidIdLog::number_of(const CheckedIds& ids) {
+  auto found = std::ranges::find(checked_, ids);
+  if (found == checked_.end()) {
+    found = checked_.insert(found, ids);
+  }
+  return static_cast<uint32_t>(found - checked_.begin());
 }
 
 std::optional<InvalidId> InvalidIdLog::first(std::span<const std::byte> records) const {
@@ -47,12 +61,15 @@ std::optional<InvalidId> InvalidIdLog::first(std::span<const std::byte> records)
   if (met.empty()) {
     return std::nullopt;
   }
-  const auto order = [](const InvalidIdRecord& record) { return std::pair(record.call, record.position); };
+  // Of a call's ids, those of local_experts come first.
+  const auto order = [&](const InvalidIdRecord& record) {
+    return std::tuple(record.call, checked_.at(record.operation).kind != CheckedIds::kLocalExperts, record.position);
+  };
   const InvalidIdRecord first = *std::ranges::min_element(met, {}, order);
   const bool more_calls = std::ranges::any_of(
       met, [&](const InvalidIdRecord& record) { return record.more_calls > 0 || record.call != first.call; });
-  const CheckedIds& checked = operations_.at(first.operation);
-  return InvalidId{checked, first.position, id_of(checked, first), more_calls};
+  const CheckedIds& checked = checked_.at(first.operation);
+  return InvalidId{checked, first.limit, first.position, id_of(checked, first), more_calls};
 }
 
 // The host's number for an id of the kernel's two words.

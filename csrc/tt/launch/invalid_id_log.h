@@ -12,26 +12,34 @@
 
 namespace moe::tt::launch {
 
-// The ids that a call's kernels check.
+// Ids that a call's kernels check.
 struct CheckedIds {
   enum Kind {
-    kExperts,  // selected_experts
-    kTokens,   // grouped_tokens
+    kExperts,       // selected_experts
+    kLocalExperts,  // local_experts
+    kTokens,        // grouped_tokens
   };
 
   const char* op;
   Kind kind;
   uint32_t num_columns;  // of their tensor: K, or 1
-  uint32_t limit;        // E, or T
   uint32_t id_size;
   bool is_signed;
 
   bool operator==(const CheckedIds&) const = default;
 };
 
+// All of a call's.
+struct Checks {
+  CheckedIds ids;
+  uint32_t limit;  // E, or T: what all of them are below
+  std::optional<CheckedIds> local_experts = std::nullopt;
+};
+
 // An id that is out of range, as a launch met it.
 struct MOE_API InvalidId {
   CheckedIds checked;
+  int64_t limit;
   int64_t position;  // row * num_columns + column
   int64_t id;
   bool more_calls;  // calls after this one met such ids too
@@ -48,7 +56,7 @@ class MOE_API InvalidIdLog {
   static uint64_t num_bytes(uint32_t num_cores);
 
   // Gives a call its number, for the arguments of its launches.
-  kernels::InvalidIdArgs begin_call(const CheckedIds& ids, const kernels::DramRangeArgs& records);
+  kernels::InvalidIdArgs begin_call(const Checks& checks, const kernels::DramRangeArgs& records);
 
   // The number of the last call; 0 before the first one.
   uint32_t last_call() const {
@@ -63,10 +71,11 @@ class MOE_API InvalidIdLog {
   std::optional<InvalidId> first(std::span<const std::byte> records) const;
 
  private:
+  uint32_t number_of(const CheckedIds& ids);
   static int64_t id_of(const CheckedIds& checked, const kernels::InvalidIdRecord& record);
 
   uint32_t last_call_ = 0;
-  std::vector<CheckedIds> operations_;  // of all calls: there are few different ones, and all are kept
+  std::vector<CheckedIds> checked_;  // of all calls: there are few different ones, and all are kept
 };
 
 }  // namespace moe::tt::launch

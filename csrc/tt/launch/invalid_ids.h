@@ -21,8 +21,8 @@ class InvalidIds {
   InvalidIds(runtime::Device& device, const runtime::BufferSpan& records);
 
   // Gives a call its number, for the arguments of its launches. Needs mutex().
-  kernels::InvalidIdArgs begin_call(const CheckedIds& ids) {
-    return log_.begin_call(ids, records_.range);
+  kernels::InvalidIdArgs begin_call(const Checks& checks) {
+    return log_.begin_call(checks, records_.range);
   }
 
   // The first invalid id since it was last asked, once everything launched has ended. Waits for that. Clears the log.

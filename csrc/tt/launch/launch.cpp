@@ -28,6 +28,13 @@ std::vector<uint32_t> L1Shares::circular_buffers() const {
 }
 
 runtime::ProgramDescription describe(const Launch& launch, const std::vector<uint32_t>& accessor_args) {
+  std::vector<uint32_t> accessors = accessor_args;
+  if ((launch.options & kernels::kLocalExperts) == 0) {
+    // Their number has no tensor, and the kernels only compile an accessor.
+    const auto at = [&](uint32_t tensor) { return accessors.begin() + tensor * kernels::kAccessorArgs; };
+    const std::vector<uint32_t> any(at(kernels::kIds), at(kernels::kIds + 1));
+    accessors.insert(at(kernels::kLocalIds), any.begin(), any.end());
+  }
   runtime::ProgramDescription description;
   description.name = launch.kernel;
   description.cores = {0, launch.num_cores};
@@ -41,8 +48,8 @@ runtime::ProgramDescription describe(const Launch& launch, const std::vector<uin
     code.name = launch.kernel;
     code.processor = static_cast<runtime::Processor>(processor);
     code.cores = description.cores;
-    code.compile_args = {launch.id_size, launch.weight_size, launch.pages, processor};
-    code.compile_args.insert(code.compile_args.end(), accessor_args.begin(), accessor_args.end());
+    code.compile_args = {launch.id_size, launch.weight_size, launch.pages, processor, launch.options};
+    code.compile_args.insert(code.compile_args.end(), accessors.begin(), accessors.end());
     for (uint32_t core = 0; core < launch.num_cores; ++core) {
       code.runtime_args.push_back({core});
     }

@@ -50,7 +50,8 @@ struct Launch {
   uint32_t id_size = 0;  // these two are 0 where a kernel is the same for all
   uint32_t weight_size = 0;
   kernels::PageKind pages;
-  uint32_t num_tensors;
+  uint32_t options = 0;  // those of kernels::Option that the call has
+  uint32_t num_tensors;  // those that there are
   uint32_t num_cores;
   uint32_t num_semaphores;
   std::vector<uint32_t> circular_buffers;  // bytes; the position is the index

@@ -20,9 +20,9 @@ struct Launcher {
   // Makes an operator's call: numbers it, and makes the launches that `plan(invalid_ids)` returns. `tensors` are those
   // of the launches.
   template <typename Plan>
-  void call(const CheckedIds& ids, std::vector<Tensor> tensors, const Plan& plan) {
+  void call(const Checks& checks, std::span<const Tensor> tensors, const Plan& plan) {
     const std::lock_guard lock(invalid_ids.mutex());
-    launch(plan(invalid_ids.begin_call(ids)), tensors);
+    launch(plan(invalid_ids.begin_call(checks)), tensors);
   }
 
   runtime::Device& device;

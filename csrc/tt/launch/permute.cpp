@@ -1,6 +1,7 @@
 #include "tt/launch/permute.h"
 
 #include <algorithm>
+#include <array>
 
 #include "tt/kernels/permute.h"
 #include "tt/launch/arguments.h"
@@ -60,8 +61,8 @@ PermutePlan plan_with(const Permutation& permutation, uint32_t all_workers, uint
 
 }  // namespace
 
-CheckedIds checked_ids(const Permutation& permutation) {
-  return {kPermute, CheckedIds::kTokens, 1, permutation.num_tokens, sizeof(int32_t), true};
+Checks checks_of(const Permutation& permutation) {
+  return {{kPermute, CheckedIds::kTokens, 1, sizeof(int32_t), true}, permutation.num_tokens};
 }
 
 bool has_permute_kernel(uint64_t rows, uint64_t columns, uint64_t element_size) {
@@ -92,7 +93,7 @@ std::vector<Launch> plan_permute(
   return {
       {.kernel = "permute",
        .pages = permutation.grouped_tokens.pages(),
-       .num_tensors = kernels::kNumPermuteTensors,
+       .num_tensors = kernels::kNumPermuteTensors - 1,  // there are no local experts
        .num_cores = target.whole_rows(count_of(plan.num_workers, kProcessors)),
        .num_semaphores = 0,
        .circular_buffers = {worker_bytes + kAlignment, worker_bytes + kAlignment},
@@ -101,8 +102,8 @@ std::vector<Launch> plan_permute(
 
 void permute(Launcher& launcher, const Permutation& permutation, const Tensor& permuted) {
   launcher.call(
-      checked_ids(permutation),
-      {permutation.hidden, permutation.grouped_tokens, permuted},
+      checks_of(permutation),
+      std::array{permutation.hidden, permutation.grouped_tokens, permuted},
       [&](const kernels::InvalidIdArgs& invalid_ids) {
         return plan_permute(launcher.target, permutation, invalid_ids, permuted);
       });

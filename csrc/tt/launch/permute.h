@@ -18,8 +18,8 @@ struct Permutation {
   uint32_t row_size;  // bytes, an even number
 };
 
-// What its kernels check.
-MOE_API CheckedIds checked_ids(const Permutation& permutation);
+// What the kernel checks.
+MOE_API Checks checks_of(const Permutation& permutation);
 
 // Whether the kernel takes tensors of so many rows: it moves units of two bytes, and counts them with 32 bits.
 MOE_API bool has_permute_kernel(uint64_t rows, uint64_t columns, uint64_t element_size);

@@ -26,6 +26,7 @@ struct GroupingProblem {
   uint32_t top_k;        // K
   uint32_t num_groups;
   uint32_t num_rows;
+  bool has_max_tokens;
   uint32_t id_size;
   uint32_t weight_size;
   kernels::PageKind pages;
@@ -33,6 +34,9 @@ struct GroupingProblem {
   // A worker takes a multiple of so many choices: where pages are rows, it writes whole rows of positions.
   uint32_t unit() const {
     return pages == kernels::kRowPages ? top_k : 1;
+  }
+  GroupingShared shared(const GroupingPlan& plan) const {
+    return GroupingShared::of(plan, num_groups, has_max_tokens);
   }
   GroupingScratch scratch(uint32_t slice, uint32_t group_share, uint32_t core_rows) const {
     return GroupingScratch::of(slice, top_k, group_share, core_rows, id_size, weight_size, pages);
@@ -61,14 +65,15 @@ GroupingPlan plan_with(
     ++plan.row_share_log2;
   }
   // The counts, and as many rows. Below, their bytes are computed with 32 bits.
-  if (uint64_t{plan.num_choice_workers} * problem.num_groups * 2 * sizeof(uint32_t) > limits.l1.shared_bytes) {
+  const uint32_t group_words =
+      plan.num_choice_workers + kernels::next_rows_stride(plan.num_choice_workers, problem.has_max_tokens);
+  if (uint64_t{group_words} * problem.num_groups * sizeof(uint32_t) > limits.l1.shared_bytes) {
     return plan;
   }
   const uint32_t slice = std::min(plan.choice_share, std::max(kMaxSlice / unit, 1u) * unit);
   const auto fits = [&] {
     const auto scratch = problem.scratch(slice, plan.group_share, 1u << plan.row_share_log2);
-    return GroupingShared::of(plan, problem.num_groups).end <= limits.l1.shared_bytes &&
-           scratch.end <= limits.l1.worker_bytes;
+    return problem.shared(plan).end <= limits.l1.shared_bytes && scratch.end <= limits.l1.worker_bytes;
   };
   // Where the rows do not fit into L1, several launches write them.
   while (plan.row_share_log2 > kMinRowShareLog2 && !fits()) {
@@ -141,20 +146,24 @@ uint32_t max_groups(const Target& target) {
 std::vector<Launch> plan_prepare_grouping(
     const Target& target,
     const RouterChoices& choices,
-    uint32_t alignment,
+    const GroupingOptions& options,
     const kernels::InvalidIdArgs& invalid_ids,
     const GroupingOutputs& outputs) {
   const uint32_t num_choices = choices.num_tokens * choices.top_k;
-  const auto layout = GroupingLayout<uint64_t>::of(num_choices, choices.num_experts, alignment);
+  const uint32_t max_tokens = options.max_tokens.value_or(kMaxGroupedSize);
+  const auto layout = GroupingLayout<uint64_t>::of(num_choices, choices.num_rows(), options.alignment, max_tokens);
   const GroupingProblem problem{
       .num_choices = num_choices,
       .top_k = choices.top_k,
-      .num_groups = choices.num_experts,
+      .num_groups = choices.num_rows(),
       .num_rows = static_cast<uint32_t>(layout.num_rows),
+      .has_max_tokens = options.max_tokens.has_value(),
       .id_size = choices.id_size,
       .weight_size = choices.weight_size,
       .pages = choices.ids.pages()};
-  const GroupingLimits limits{.num_cores = target.num_cores(), .core_columns = target.grid_x, .l1 = target.l1_shares()};
+  GroupingLimits limits{.num_cores = target.num_cores(), .core_columns = target.grid_x, .l1 = target.l1_shares()};
+  const std::vector<uint32_t> circular_buffers = limits.l1.circular_buffers();
+  limits.l1.worker_bytes = bytes_beside_row_map(choices, limits.l1.worker_bytes);
   const GroupingPlan plan = plan_grouping(problem, limits);
   const uint32_t core_rows = 1u << plan.row_share_log2;
   const uint64_t launch_rows = uint64_t{plan.num_cores} * core_rows;
@@ -168,35 +177,37 @@ std::vector<Launch> plan_prepare_grouping(
         .tokens = outputs.tokens.range,
         .weights = outputs.weights.range,
         .positions = outputs.positions.range,
-        .num_groups = choices.num_experts,
-        .alignment = alignment,
+        .num_groups = problem.num_groups,
+        .alignment = options.alignment,
+        .max_tokens = max_tokens,
         .first_row = static_cast<uint32_t>(first_row),
         .num_rows = static_cast<uint32_t>(std::min(launch_rows, layout.num_rows - first_row)),
         .plan = plan,
-        .shared = GroupingShared::of(plan, choices.num_experts),
+        .shared = problem.shared(plan),
         .scratch = problem.scratch(plan.slice, plan.group_share, core_rows)};
     launches.push_back(
         {.kernel = "prepare_grouping",
          .id_size = choices.id_size,
          .weight_size = choices.weight_size,
          .pages = choices.ids.pages(),
-         .num_tensors = kernels::kNumGroupingTensors,
+         .options = choices.options() | (options.max_tokens ? kernels::kMaxTokens : 0u),
+         .num_tensors = choices.num_tensors(kernels::kNumGroupingTensors),
          .num_cores = plan.num_cores,
          .num_semaphores = kernels::kNumGroupingSemaphores,
-         .circular_buffers = limits.l1.circular_buffers(),
+         .circular_buffers = circular_buffers,
          .common_args = target.with_coordinates(words(args), plan.num_cores)});
   }
   return launches;
 }
 
 void prepare_grouping(
-    Launcher& launcher, const RouterChoices& choices, uint32_t alignment, const GroupingOutputs& outputs) {
+    Launcher& launcher, const RouterChoices& choices, const GroupingOptions& options, const GroupingOutputs& outputs) {
   const auto& [sizes, offsets, tokens, weights, positions] = outputs;
   launcher.call(
-      checked_ids(kPrepareGrouping, choices),
-      {choices.ids, choices.weights, sizes, offsets, tokens, weights, positions},
+      checks_of(kPrepareGrouping, choices),
+      tensors_of(choices, {sizes, offsets, tokens, weights, positions}),
       [&](const kernels::InvalidIdArgs& invalid_ids) {
-        return plan_prepare_grouping(launcher.target, choices, alignment, invalid_ids, outputs);
+        return plan_prepare_grouping(launcher.target, choices, options, invalid_ids, outputs);
       });
 }
 

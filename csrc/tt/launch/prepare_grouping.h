@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "export.h"
@@ -20,15 +21,20 @@ struct GroupingOutputs {
 // The most groups that prepare_grouping() takes: the counts of two workers have room in a core's L1.
 MOE_API uint32_t max_groups(const Target& target);
 
+struct GroupingOptions {
+  uint32_t alignment = 1;
+  std::optional<uint32_t> max_tokens = std::nullopt;  // at least 1
+};
+
 // Launches moe::prepare_grouping. There are choices and groups.
 void prepare_grouping(
-    Launcher& launcher, const RouterChoices& choices, uint32_t alignment, const GroupingOutputs& outputs);
+    Launcher& launcher, const RouterChoices& choices, const GroupingOptions& options, const GroupingOutputs& outputs);
 
 // The launches. Throws DeviceError if L1 is too small.
 MOE_API std::vector<Launch> plan_prepare_grouping(
     const Target& target,
     const RouterChoices& choices,
-    uint32_t alignment,
+    const GroupingOptions& options,
     const kernels::InvalidIdArgs& invalid_ids,
     const GroupingOutputs& outputs);
 

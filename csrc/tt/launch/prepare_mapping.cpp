@@ -37,7 +37,7 @@ std::vector<Launch> plan_prepare_mapping(
     const RouterChoices& choices,
     const kernels::InvalidIdArgs& invalid_ids,
     const Tensor& mapping) {
-  const auto layout = MappingLayout<uint32_t>::of(choices.num_tokens, choices.num_experts);
+  const auto layout = MappingLayout<uint32_t>::of(choices.num_tokens, choices.num_rows());
   const bool rows = choices.ids.pages() == kernels::kRowPages;
   const uint32_t page_size = rows ? mapping.range.row_stride : uint32_t{1} << mapping.range.page_size_log2;
   const uint32_t pages = rows ? layout.num_tokens
@@ -47,6 +47,7 @@ std::vector<Launch> plan_prepare_mapping(
   const uint32_t num_cores = target.whole_rows(std::min(wanted_cores, target.num_cores()));
   const uint32_t num_workers = num_cores * kProcessors;
   const uint32_t worker_bytes = static_cast<uint32_t>(round_down(target.l1_bytes / kProcessors, kAlignment));
+  const uint32_t batch_bytes = bytes_beside_row_map(choices, worker_bytes);
   const kernels::MappingArgs args{
       .choices = choices_args(choices),
       .invalid_ids = invalid_ids,
@@ -55,13 +56,14 @@ std::vector<Launch> plan_prepare_mapping(
       .num_pages = pages,
       .num_workers = num_workers,
       .slice = kSlice,
-      .batch_pages = batch_pages(static_cast<uint32_t>(div_up(pages, num_workers)), page_size, worker_bytes, choices)};
+      .batch_pages = batch_pages(static_cast<uint32_t>(div_up(pages, num_workers)), page_size, batch_bytes, choices)};
   return {
       {.kernel = "prepare_mapping",
        .id_size = choices.id_size,
        .weight_size = choices.weight_size,
        .pages = choices.ids.pages(),
-       .num_tensors = kernels::kNumMappingTensors,
+       .options = choices.options(),
+       .num_tensors = choices.num_tensors(kernels::kNumMappingTensors),
        .num_cores = num_cores,
        .num_semaphores = 0,
        .circular_buffers = {worker_bytes + kAlignment, worker_bytes + kAlignment},
@@ -70,8 +72,8 @@ std::vector<Launch> plan_prepare_mapping(
 
 void prepare_mapping(Launcher& launcher, const RouterChoices& choices, const Tensor& mapping) {
   launcher.call(
-      checked_ids(kPrepareMapping, choices),
-      {choices.ids, choices.weights, mapping},
+      checks_of(kPrepareMapping, choices),
+      tensors_of(choices, {mapping}),
       [&](const kernels::InvalidIdArgs& invalid_ids) {
         return plan_prepare_mapping(launcher.target, choices, invalid_ids, mapping);
       });

@@ -6,7 +6,7 @@
 
 namespace moe::tt::launch {
 
-// Launches moe::prepare_mapping: (num_tokens, num_experts) weights into `mapping`.
+// Launches moe::prepare_mapping: (num_tokens, num_rows) weights into `mapping`.
 void prepare_mapping(Launcher& launcher, const RouterChoices& choices, const Tensor& mapping);
 
 // The launches. Throws DeviceError if L1 is too small.

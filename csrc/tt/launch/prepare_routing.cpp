@@ -119,10 +119,14 @@ std::vector<Launch> plan_prepare_routing(
     const kernels::InvalidIdArgs& invalid_ids,
     const Tensor& counts,
     const Tensor& tokens,
-    const Tensor& weights) {
-  const auto layout = RoutingLayout<uint64_t>::of(choices.num_tokens, choices.top_k, choices.num_experts);
+    const Tensor& weights,
+    std::optional<uint32_t> max_tokens) {
+  const auto layout =
+      RoutingLayout<uint64_t>::of_width(choices.num_rows(), max_tokens.value_or(choices.num_tokens * choices.top_k));
   check_countable(layout.num_rows, layout.row_width);
-  const RoutingLimits limits{.num_cores = target.num_cores(), .l1 = target.l1_shares()};
+  RoutingLimits limits{.num_cores = target.num_cores(), .l1 = target.l1_shares()};
+  const std::vector<uint32_t> circular_buffers = limits.l1.circular_buffers();
+  limits.l1.worker_bytes = bytes_beside_row_map(choices, limits.l1.worker_bytes);
   const uint32_t launch_rows = max_launch_rows(layout, limits);
   std::vector<Launch> launches;
   for (uint64_t first_row = 0; first_row < layout.num_rows; first_row += launch_rows) {
@@ -130,7 +134,7 @@ std::vector<Launch> plan_prepare_routing(
     const RoutingPlan plan = plan_routing(
         {.num_choices = choices.num_tokens * choices.top_k,
          .top_k = choices.top_k,
-         .num_experts = choices.num_experts,
+         .num_experts = choices.num_rows(),
          .num_rows = num_rows,
          .id_size = choices.id_size,
          .weight_size = choices.weight_size,
@@ -155,10 +159,11 @@ std::vector<Launch> plan_prepare_routing(
          .id_size = choices.id_size,
          .weight_size = choices.weight_size,
          .pages = choices.ids.pages(),
-         .num_tensors = kernels::kNumRoutingTensors,
+         .options = choices.options() | (max_tokens ? kernels::kMaxTokens : 0u),
+         .num_tensors = choices.num_tensors(kernels::kNumRoutingTensors),
          .num_cores = num_cores,
          .num_semaphores = kernels::kNumRoutingSemaphores,
-         .circular_buffers = limits.l1.circular_buffers(),
+         .circular_buffers = circular_buffers,
          .common_args = target.with_coordinates(words(args), num_cores)});
   }
   return launches;
@@ -169,12 +174,13 @@ void prepare_routing(
     const RouterChoices& choices,
     const Tensor& counts,
     const Tensor& tokens,
-    const Tensor& weights) {
+    const Tensor& weights,
+    std::optional<uint32_t> max_tokens) {
   launcher.call(
-      checked_ids(kPrepareRouting, choices),
-      {choices.ids, choices.weights, counts, tokens, weights},
+      checks_of(kPrepareRouting, choices),
+      tensors_of(choices, {counts, tokens, weights}),
       [&](const kernels::InvalidIdArgs& invalid_ids) {
-        return plan_prepare_routing(launcher.target, choices, invalid_ids, counts, tokens, weights);
+        return plan_prepare_routing(launcher.target, choices, invalid_ids, counts, tokens, weights, max_tokens);
       });
 }
 

@@ -5,7 +5,8 @@
 namespace moe::tt::launch {
 
 std::shared_ptr<runtime::Program> ProgramCache::get(const Launch& launch) {
-  auto& program = programs_[{launch.kernel, launch.id_size, launch.weight_size, launch.pages, launch.num_cores}];
+  auto& program =
+      programs_[{launch.kernel, launch.id_size, launch.weight_size, launch.pages, launch.options, launch.num_cores}];
   if (program == nullptr) {
     // All buffers are interleaved over DRAM, and so have the same ones.
     const std::vector<uint32_t> each = device_.tensor_accessor_args();

@@ -25,8 +25,8 @@ class ProgramCache {
   }
 
  private:
-  // kernel, id size, weight size, kind of pages, cores
-  using Key = std::tuple<std::string, uint32_t, uint32_t, kernels::PageKind, uint32_t>;
+  // kernel, id size, weight size, kind of pages, options, cores
+  using Key = std::tuple<std::string, uint32_t, uint32_t, kernels::PageKind, uint32_t, uint32_t>;
 
   runtime::Device& device_;
   std::map<Key, std::shared_ptr<runtime::Program>> programs_;

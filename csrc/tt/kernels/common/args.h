@@ -27,10 +27,17 @@ enum CompileArg : uint32_t {
   kWeightSize,  // bytes: 2 or 4; likewise
   kPageKind,    // a PageKind, of all tensors of a launch
   kProcessor,
+  kOptions,         // those of Option that a call has
   kNumCompileArgs,  // kAccessorArgs for each tensor follow, for its TensorAccessor
 };
 inline constexpr uint32_t kAccessorArgs =
     2;  // of an interleaved buffer: where it is, and a page size that no kernel uses
+
+// What a call was given beside the router's choices. A kernel without them has no code for them.
+enum Option : uint32_t {
+  kLocalExperts = 1 << 0,
+  kMaxTokens = 1 << 1,
+};
 
 // What the pages of a tensor's memory are.
 enum PageKind : uint32_t {
@@ -39,10 +46,12 @@ enum PageKind : uint32_t {
 };
 
 // The tensors of a launch, in the order of their TensorAccessors. An operator numbers its outputs from kFirstOutput on.
+// Without local_experts kLocalIds is a number without a tensor.
 enum TensorNumber : uint32_t {
   kIds,
   kWeights,
   kInvalidIdRecords,
+  kLocalIds,
   kFirstOutput,
 };
 
@@ -65,6 +74,14 @@ struct DramRangeArgs {
   uint32_t row_stride;  // bytes from a page to the next one in its bank
 };
 
+// The experts that have rows, in the order of these, where a call has local_experts.
+struct LocalExpertsArgs {
+  DramRangeArgs ids;
+  uint32_t count;     // at least 1
+  uint32_t id_size;   // bytes: 2, 4 or 8
+  uint32_t id_limit;  // as that of the choices
+};
+
 // The router's choices.
 struct ChoicesArgs {
   DramRangeArgs ids;
@@ -73,13 +90,16 @@ struct ChoicesArgs {
   uint32_t top_k;
   uint32_t num_experts;
   uint32_t id_limit;  // ids from here on are "no expert" or invalid, as far as their low word tells
+  LocalExpertsArgs local_experts;
 };
 
 // Where workers report invalid ids: an InvalidIdRecord each.
 struct InvalidIdArgs {
   DramRangeArgs records;
-  uint32_t call;       // a number from 1 on: the operator's call that a launch belongs to
-  uint32_t operation;  // what the host calls the operator and its arguments
+  uint32_t call;             // a number from 1 on: the operator's call that a launch belongs to
+  uint32_t operation;        // what the host calls the operator and its arguments
+  uint32_t local_operation;  // the same where the id is one of local_experts
+  uint32_t limit;            // what ids are below
 };
 
 // The first invalid id that a worker met since the host last cleared the record; call 0 is none.
@@ -90,6 +110,7 @@ struct [[gnu::may_alias]] InvalidIdRecord {
   uint32_t id_high;
   uint32_t more_calls;  // calls after that one which met such ids too
   uint32_t operation;   // of the call
+  uint32_t limit;       // likewise
 };
 inline constexpr uint32_t kInvalidIdRecordSize = kAlignment;
 static_assert(sizeof(InvalidIdRecord) <= kInvalidIdRecordSize, "a record fits its place");
@@ -107,6 +128,15 @@ constexpr uint32_t elements_scratch(uint32_t count, uint32_t size) {
 // Bytes of L1 for choices.
 constexpr uint32_t choices_scratch(uint32_t count, uint32_t id_size, uint32_t weight_size) {
   return elements_scratch(count, id_size) + elements_scratch(count, weight_size);
+}
+
+// Bytes of local_experts that a worker reads at a time.
+inline constexpr uint32_t kLocalIdsBytes = 2048;
+
+// Bytes of a worker's L1 for the rows of local_experts: a word for each expert, and ids on their way there.
+template <typename Int>
+constexpr Int row_map_scratch(Int num_experts) {
+  return align_up<Int>(num_experts * sizeof(uint32_t), kAlignment) + elements_scratch(kLocalIdsBytes, 1);
 }
 
 // Bytes of L1 for rows of the choices, as they come from row pages: a stage for the ids and one for the weights.

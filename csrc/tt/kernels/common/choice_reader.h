@@ -18,13 +18,15 @@ namespace moe::tt::kernels {
 template <uint32_t kBytes>
 using Bits = std::conditional_t<kBytes == 2, uint16_t, uint32_t>;
 
-// A slice of the choices in L1.
-template <uint32_t kIdSize, uint32_t kWeightSize>
-class ChoiceReader {
+// A slice of the choices in L1, and where they go: `Rows` is a row map. (It is a base, since as a member it would have
+// a size where it is empty.)
+template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
+class ChoiceReader : private Rows {
  public:
   // `address` is a multiple of kAlignment with choices_scratch(capacity, kIdSize, kWeightSize) bytes.
-  ChoiceReader(const ChoicesArgs& args, uint32_t address, uint32_t capacity)
-      : ids_memory_(args.ids),
+  ChoiceReader(const ChoicesArgs& args, const Rows& row_map, uint32_t address, uint32_t capacity)
+      : Rows(row_map),
+        ids_memory_(args.ids),
         weights_memory_(args.weights),
         ids_address_(address),
         weights_address_(address + elements_scratch(capacity, kIdSize)),
@@ -57,24 +59,28 @@ class ChoiceReader {
     weights_ = l1_pointer<Bits<kWeightSize>>(weights_address);
   }
 
-  // Calls `expert(id)` for an expert, `invalid(low, high)` for an id out of range, and neither for "no expert".
-  template <typename Expert, typename Invalid>
-  FORCE_INLINE void visit_id(uint32_t i, const Expert& expert, const Invalid& invalid) const {
+  // Calls `placed(row)` for an expert that has one, `invalid(low, high)` for an id out of range, and neither for "no
+  // expert".
+  template <typename Placed, typename Invalid>
+  FORCE_INLINE void visit_id(uint32_t i, const Placed& placed, const Invalid& invalid) const {
     const uint32_t low = ids_[i * kWords];
     const uint32_t high = kWords == 2 ? ids_[i * kWords + 1] : 0;
     // "No expert" has all 64 bits set, or all of its narrower word.
     if (__builtin_expect(high == 0 && low < limit_, true)) {
-      expert(low);
+      const uint32_t row = Rows::row_of(low);
+      if (Rows::has_row(row)) {
+        placed(row);
+      }
     } else if ((kWords == 2 ? low & high : low) != kNoExpert<Word>) {
       invalid(low, high);
     }
   }
 
-  // Does so for each choice in [begin, end), with few instructions a choice: calls `expert(i, id)` or `invalid()`.
-  template <typename Expert, typename Invalid>
-  FORCE_INLINE void visit_ids(uint32_t begin, uint32_t end, const Expert& expert, const Invalid& invalid) const {
+  // Does so for each choice in [begin, end), with few instructions a choice: calls `placed(i, row)` or `invalid()`.
+  template <typename Placed, typename Invalid>
+  FORCE_INLINE void visit_ids(uint32_t begin, uint32_t end, const Placed& placed, const Invalid& invalid) const {
     const auto visit = [&](uint32_t i) {
-      visit_id(i, [&](uint32_t id) { expert(i, id); }, [&](uint32_t, uint32_t) { invalid(); });
+      visit_id(i, [&](uint32_t row) { placed(i, row); }, [&](uint32_t, uint32_t) { invalid(); });
     };
     // Unrolled by hand: the compiler's unrolling costs more before the loop than it saves for a token's few choices.
     uint32_t i = begin;
@@ -90,14 +96,18 @@ class ChoiceReader {
   }
 
   // Calls `found(i, row - first_row)` for each of the first `count` choices whose expert has a row in [first_row,
-  // first_row + num_rows). Most have not, and cost three instructions each. An id that is no expert must not lead to
-  // one of these rows.
+  // first_row + num_rows). Most have not, and cost three instructions each without a table. Without one, an id that is
+  // no expert must not lead to one of these rows.
   template <typename Found>
   FORCE_INLINE void find(uint32_t count, uint32_t first_row, uint32_t num_rows, const Found& found) const {
     constexpr uint32_t kAtOnce = 16;
     L1Pointer<Word> ids = ids_;
     const auto look_at = [&](uint32_t i, uint32_t ahead) {
-      const uint32_t row = RowMap().row_of(static_cast<uint32_t>(ids[ahead * kWords]));
+      const uint32_t id = ids[ahead * kWords];
+      if (kHasTable && id >= limit_) {
+        return;
+      }
+      const uint32_t row = Rows::row_of(id);
       if (row - first_row < num_rows && (kWords == 1 || ids[ahead * kWords + 1] == 0)) {
         found(i + ahead, row - first_row);
       }
@@ -114,9 +124,9 @@ class ChoiceReader {
     }
   }
 
-  // The row of a choice whose id is an expert's.
+  // The row of a choice whose expert has one.
   FORCE_INLINE uint32_t row(uint32_t i) const {
-    return RowMap().row_of(static_cast<uint32_t>(ids_[i * kWords]));
+    return Rows::row_of(static_cast<uint32_t>(ids_[i * kWords]));
   }
 
   FORCE_INLINE Bits<kWeightSize> weight(uint32_t i) const {
@@ -127,6 +137,7 @@ class ChoiceReader {
   // A 64-bit id is two words.
   using Word = std::conditional_t<kIdSize == 2, uint16_t, uint32_t>;
   static constexpr uint32_t kWords = kIdSize == 8 ? 2 : 1;
+  static constexpr bool kHasTable = !std::is_same_v<Rows, RowMap>;
 
   // Reads choices, a stage of their tokens' rows at a time, and puts them side by side.
   [[gnu::noinline]] void read_rows(uint32_t first, uint32_t count, uint32_t rows) const {

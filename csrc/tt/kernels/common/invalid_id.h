@@ -12,11 +12,17 @@ namespace moe::tt::kernels {
 class InvalidId {
  public:
   [[gnu::noinline, gnu::cold]] void record(uint32_t position, uint32_t id_low, uint32_t id_high) {
-    if (position < position_) {
+    if (!is_local_ && position < position_) {
       position_ = position;
       id_low_ = id_low;
       id_high_ = id_high;
     }
+  }
+
+  // The same for an id of local_experts. They come before the choices.
+  [[gnu::noinline, gnu::cold]] void record_local(uint32_t position, uint32_t id_low, uint32_t id_high) {
+    record(position, id_low, id_high);
+    is_local_ = true;
   }
 
   // Leaves it in the worker's record, unless one of an earlier call is there. `scratch` has two kInvalidIdRecordSize of
@@ -31,7 +37,8 @@ class InvalidId {
     read_barrier();
     L1Pointer<InvalidIdRecord> record = l1_pointer<InvalidIdRecord>(address);
     if (record->call == 0) {
-      *record = {args.call, position_, id_low_, id_high_, 0, args.operation};
+      const uint32_t operation = is_local_ ? args.local_operation : args.operation;
+      *record = {args.call, position_, id_low_, id_high_, 0, operation, args.limit};
     } else if (record->call != args.call) {
       record->more_calls = record->more_calls + 1;
     }
@@ -45,6 +52,7 @@ class InvalidId {
   uint32_t position_ = kNone;
   uint32_t id_low_ = 0;
   uint32_t id_high_ = 0;
+  bool is_local_ = false;
 };
 
 // Records the invalid ids among the first `count` choices of a reader, which are [first, first + count). For when there

@@ -36,6 +36,11 @@ Args common_args() {
 
 #endif
 
+// Whether rows have a capacity. On the chip this is a constant, and costs nothing.
+FORCE_INLINE bool has_max_tokens() {
+  return (get_compile_time_arg_val(kOptions) & kMaxTokens) != 0;
+}
+
 struct Worker {
   uint32_t number;   // within the launch
   uint32_t scratch;  // the address of its L1, a multiple of kAlignment
