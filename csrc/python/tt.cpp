@@ -38,6 +38,13 @@ void bind_devices(pybind11::module_& m) {
         }));
   m.def("open", wrap_pybind_function_no_gil([](c10::DeviceIndex index) { open_device(index); }));
   m.def("is_open", [](c10::DeviceIndex index) { return !in_bad_fork() && find_open_device(index) != nullptr; });
+  m.def("uses_chip", [](c10::DeviceIndex index) {
+    const TorchDevice* device = in_bad_fork() ? nullptr : find_open_device(index);
+    const auto use = device == nullptr ? runtime::ChipUse::kNone : device->chip_use();
+    return use == runtime::ChipUse::kOwned || use == runtime::ChipUse::kBorrowed;
+  });
+  m.def("begin_opening_elsewhere", wrap_pybind_function_no_gil(&begin_opening_elsewhere));
+  m.def("end_opening_elsewhere", wrap_pybind_function_no_gil(&end_opening_elsewhere));
   m.def("in_bad_fork", &in_bad_fork);
   // After the last Python code and before this library's own end.
   m.def("close_at_exit", [] {

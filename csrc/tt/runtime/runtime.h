@@ -157,6 +157,14 @@ class Program {
   std::atomic<uint64_t> num_common_args_ = kNotLaunched;
 };
 
+// What a device has to do with a chip.
+enum class ChipUse : uint8_t {
+  kNone,      // it has none
+  kOwned,     // it opened the chip, which nothing else in this process may open beside it
+  kBorrowed,  // other code of this process, as ttnn, opened the chip; the memory is shared with it
+  kLost,      // that code has closed the chip: every call throws, and the runtime may be able to open it again
+};
+
 // A device with one in-order queue. Calls may come from any thread, and nothing is enqueued by one that throws. Buffers
 // and programs may outlive the device: after close() they are empty, and using them throws.
 //
@@ -186,6 +194,10 @@ class Device {
 
   // The NoC coordinates of a core as a kernel's get_noc_addr(x, y, address) takes them.
   std::pair<uint32_t, uint32_t> noc_coordinates(uint32_t core) const;
+
+  virtual ChipUse chip_use() const {
+    return ChipUse::kNone;
+  }
 
   // The compile-time arguments that a kernel's TensorAccessorArgs reads: the same for every buffer, whose page size a
   // kernel gets at run time.

@@ -43,8 +43,8 @@ DeviceProperties properties_of(MeshDevice& device) {
 
 }  // namespace
 
-MetalDevice::MetalDevice(uint32_t index, std::shared_ptr<MeshDevice> device, std::string kernels)
-    : Device(index), chip_(std::make_shared<OpenChip>(index, std::move(device))), kernels_(std::move(kernels)) {
+MetalDevice::MetalDevice(uint32_t index, ChipMesh mesh, std::string kernels)
+    : Device(index), chip_(std::make_shared<OpenChip>(index, std::move(mesh))), kernels_(std::move(kernels)) {
   try {
     chip_->use(str("cannot ask Tenstorrent device ", index, " for its properties"), [&](MeshDevice& device) {
       properties_ = properties_of(device);

@@ -14,13 +14,17 @@ namespace moe::tt::runtime::metal {
 
 class MetalDevice final : public Device {
  public:
-  MetalDevice(uint32_t index, std::shared_ptr<MeshDevice> device, std::string kernels);
+  MetalDevice(uint32_t index, ChipMesh mesh, std::string kernels);
   ~MetalDevice() override {
     do_close();
   }
 
   const DeviceProperties& properties() const override {
     return properties_;
+  }
+
+  ChipUse chip_use() const override {
+    return chip_->chip_use();
   }
 
   std::vector<uint32_t> tensor_accessor_args() const override;
