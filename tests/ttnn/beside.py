@@ -24,6 +24,11 @@ def _reason() -> str | None:
 
 needs_ttnn_and_chip = pytest.mark.skipif(_reason() is not None, reason=str(_reason()))
 
+needs_two_chips = pytest.mark.skipif(
+    not os.environ.get("TT_METAL_MOCK_CLUSTER_DESC_PATH") and len(list(Path("/dev").glob("tenstorrent/[0-9]*"))) < 2,
+    reason="needs two chips, or simulated ones that TT_METAL_MOCK_CLUSTER_DESC_PATH describes",
+)
+
 # What the programs call. `refusal` is the message of the error that a call must end with.
 TOOLS = """
 import gc, os, sys, torch

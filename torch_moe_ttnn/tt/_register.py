@@ -1,5 +1,6 @@
 """Makes the device known to PyTorch."""
 
+import atexit
 import warnings
 
 import torch
@@ -31,6 +32,8 @@ def register() -> None:
     when_imported("torch._dynamo", _register_with_dynamo)
     _beside_ttnn.guard()
     send_by_way_of_the_host()
+    # While there are Python objects, which lend it.
+    atexit.register(_C.tt.return_borrowed_memory)
     _C.tt.close_at_exit()
 
 

@@ -186,6 +186,10 @@ class Device {
   // undefined. Throws OutOfMemory.
   std::shared_ptr<Buffer> allocate(uint64_t size, uint32_t page_size);
 
+  // Memory that other code has allocated on a borrowed chip, `address` in every bank, as a buffer that does not own it:
+  // its owner keeps it allocated. `page_size` as for allocate(), `size` a multiple of it.
+  std::shared_ptr<Buffer> view(uint32_t address, uint64_t size, uint32_t page_size);
+
   // Bytes of a buffer, from any offset; each happens after everything enqueued before.
   // The source may be reused when write returns.
   void write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source);
@@ -243,6 +247,10 @@ class Device {
   virtual const void* owner() const = 0;
 
   virtual std::shared_ptr<Buffer> do_allocate(uint64_t size, uint32_t page_size) = 0;
+  // Called of borrowed devices only.
+  virtual std::shared_ptr<Buffer> do_view(uint32_t /*address*/, uint64_t /*size*/, uint32_t /*page_size*/) {
+    return nullptr;
+  }
   virtual void do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) = 0;
   virtual void do_read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) = 0;
   virtual std::pair<uint32_t, uint32_t> do_noc_coordinates(uint32_t core) const = 0;
@@ -257,6 +265,7 @@ class Device {
 
  private:
   void check_open() const;
+  void check_page_size(uint32_t page_size) const;
   template <typename Owned>
   void check_owned(const Owned* owned, const char* what) const;
   static void check_num_common_args(Program& program, uint64_t count);

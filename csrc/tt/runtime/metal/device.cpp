@@ -65,6 +65,10 @@ std::shared_ptr<Buffer> MetalDevice::do_allocate(uint64_t size, uint32_t page_si
   return std::make_shared<MetalBuffer>(chip_, size, page_size);
 }
 
+std::shared_ptr<Buffer> MetalDevice::do_view(uint32_t address, uint64_t size, uint32_t page_size) {
+  return std::make_shared<MetalBuffer>(chip_, address, size, page_size);
+}
+
 void MetalDevice::do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {
   chip_->use(str("cannot write to metal device ", chip_->index()), [&](MeshDevice& device) {
     static_cast<MetalBuffer&>(*buffer).write(device, offset, source);
