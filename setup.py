@@ -6,7 +6,9 @@ libmoe_tt_metal.so    csrc/tt/runtime/metal, where there is a TT-Metalium; links
 """
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -121,6 +123,23 @@ def metalium_prefix():
     return None
 
 
+def metalium_release(libraries):
+    """Return the release of the TT-Metalium in a folder, or "", as csrc/tt/runtime/metal/release.cpp finds it."""
+    for metadata in (libraries.resolve() / "../../..").glob("ttnn-*.dist-info"):
+        return metadata.name.removeprefix("ttnn-").removesuffix(".dist-info")
+    description = libraries.resolve() / "cmake/tt-metalium/tt-metalium-config-version.cmake"
+    text = description.read_text() if description.exists() else ""
+    found = re.search(r'^set\(PACKAGE_VERSION "(.*?)"', text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def build_id(library):
+    """Return a library's GNU build id; "" if it has none."""
+    notes = subprocess.run(["readelf", "--notes", "--wide", library], capture_output=True, text=True).stdout
+    found = re.search(r"Build ID: ([0-9a-f]+)", notes)
+    return found[1] if found else ""
+
+
 class BuildLibraries(BuildExtension):
     def finalize_options(self):
         super().finalize_options()
@@ -148,6 +167,10 @@ class BuildLibraries(BuildExtension):
             # TT-Metalium's own installer puts what its headers need beside them, in these.
             places = ("include", "include/metalium-thirdparty", "libexec/tt-metalium/tt_metal/hostdevcommon/api")
             metal.extra_compile_args += [f"-isystem{prefix / place}" for place in places if (prefix / place).is_dir()]
+            metal.define_macros += [
+                ("MOE_TT_METALIUM_RELEASE", f'"{metalium_release(prefix / "lib")}"'),
+                ("MOE_TT_METALIUM_BUILD_ID", f'"{build_id(prefix / "lib/libtt_metal.so")}"'),
+            ]
             metal.library_dirs.append(str(prefix / "lib"))
             metal.runtime_library_dirs.append(str(prefix / "lib"))
         super().build_extensions()

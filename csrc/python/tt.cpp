@@ -1,7 +1,9 @@
 #include "python/tt.h"
 
 #include <cstdlib>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include <c10/util/Exception.h>
 #include <pybind11/operators.h>
@@ -12,6 +14,7 @@
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/fallback/fallback.h"
 #include "tt/backend/generator.h"
+#include "tt/backend/memory/borrowed.h"
 #include "tt/backend/register.h"
 #include "tt/runtime/plugin.h"
 
@@ -38,6 +41,13 @@ void bind_devices(pybind11::module_& m) {
         }));
   m.def("open", wrap_pybind_function_no_gil([](c10::DeviceIndex index) { open_device(index); }));
   m.def("is_open", [](c10::DeviceIndex index) { return !in_bad_fork() && find_open_device(index) != nullptr; });
+  m.def("uses_chip", [](c10::DeviceIndex index) {
+    const TorchDevice* device = in_bad_fork() ? nullptr : find_open_device(index);
+    const auto use = device == nullptr ? runtime::ChipUse::kNone : device->chip_use();
+    return use == runtime::ChipUse::kOwned || use == runtime::ChipUse::kBorrowed;
+  });
+  m.def("begin_opening_elsewhere", wrap_pybind_function_no_gil(&begin_opening_elsewhere));
+  m.def("end_opening_elsewhere", wrap_pybind_function_no_gil(&end_opening_elsewhere));
   m.def("in_bad_fork", &in_bad_fork);
   // After the last Python code and before this library's own end.
   m.def("close_at_exit", [] {
@@ -64,6 +74,39 @@ void bind_devices(pybind11::module_& m) {
         }));
   m.def("properties", wrap_pybind_function_no_gil([](c10::DeviceIndex index) {
           return open_device(index).runtime_device().properties();
+        }));
+}
+
+// Keeps a Python object; let go of on any thread, and leaked once the interpreter has ended.
+std::shared_ptr<void> keep(pybind11::object object) {
+  return {object.release().ptr(), [](void* kept) {
+            if (Py_IsInitialized() != 0) {
+              const pybind11::gil_scoped_acquire gil;
+              Py_DECREF(static_cast<PyObject*>(kept));
+            }
+          }};
+}
+
+void bind_borrowed_memory(pybind11::module_& m) {
+  m.def(
+      "borrow_memory",
+      wrap_pybind_function([](c10::DeviceIndex index,
+                              uint32_t address,
+                              uint32_t page_size,
+                              const std::vector<int64_t>& sizes,
+                              at::ScalarType dtype,
+                              pybind11::object lender) {
+        auto kept = keep(std::move(lender));
+        const pybind11::gil_scoped_release no_gil;
+        return borrow_memory(index, address, page_size, sizes, dtype, std::move(kept));
+      }));
+  m.def("return_borrowed_memory", wrap_pybind_function_no_gil(&return_borrowed_memory));
+  m.def("lender_of", wrap_pybind_function([](const at::Tensor& tensor) -> pybind11::object {
+          const auto lender = lender_of(tensor);
+          if (lender == nullptr) {
+            return pybind11::none();
+          }
+          return pybind11::reinterpret_borrow<pybind11::object>(static_cast<PyObject*>(lender.get()));
         }));
 }
 
@@ -126,6 +169,7 @@ void bind_tt(pybind11::module_& module) {
   auto m = module.def_submodule("tt");
   bind_device_properties(m);
   bind_devices(m);
+  bind_borrowed_memory(m);
   m.def("default_generator", wrap_pybind_function([](c10::DeviceIndex index) { return default_generator(index); }));
   m.def("fallback_mode", wrap_pybind_function(&fallback_mode));
   m.def("set_fallback_mode", wrap_pybind_function(&set_fallback_mode));

@@ -56,6 +56,14 @@ TEST(buffers_and_programs_outlive_the_device) {
   CHECK(to_host(*device, to_device(*device, iota(16), 64)) == iota(16));
 }
 
+TEST(a_device_has_its_chip_for_itself_until_it_closes) {
+  auto device = open_device();
+  const bool has_chip = device->properties().runtime == "metal";
+  CHECK(device->chip_use() == (has_chip ? ChipUse::kOwned : ChipUse::kNone));
+  device->close();
+  CHECK(device->chip_use() == ChipUse::kNone);
+}
+
 TEST(a_closed_device_says_so) {
   auto device = open_device();
   const auto buffer = to_device(*device, iota(16), 64);

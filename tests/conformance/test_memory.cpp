@@ -157,3 +157,11 @@ TEST(ranges_are_checked) {
   CHECK_THROWS(DeviceError, device->write(buffer, 925, bytes), message + "925");
   CHECK_THROWS(DeviceError, device->read(buffer, ~uint64_t{0}, bytes), message + "18446744073709551615");
 }
+
+TEST(memory_of_others_is_on_chips_that_they_lend) {
+  auto device = open_device();
+  CHECK_THROWS(
+      DeviceError,
+      device->view(0, 1024, 1024),
+      "expected memory of a chip that other code of this process has opened, as ttnn; none is lent here");
+}

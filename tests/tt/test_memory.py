@@ -8,6 +8,7 @@ import signal
 import pytest
 import torch
 
+import torch_moe_ttnn
 from support import processes
 
 MIB = 2**20
@@ -187,3 +188,12 @@ def test_copy_on_write():
     clone += 1
     torch.testing.assert_close(tensor.cpu(), torch.arange(10.0))
     torch.testing.assert_close(clone.cpu(), torch.arange(10.0) + 1)
+
+
+def test_memory_of_others():
+    """Only code that has opened the chip can lend some; ``tests/ttnn`` has the other case."""
+    with pytest.raises(RuntimeError, match="expected memory of a chip that other code of this process has opened"):
+        torch_moe_ttnn._C.tt.borrow_memory(0, 0, 1024, [256], torch.float32, object())
+    assert torch_moe_ttnn._C.tt.lender_of(torch.ones(3, device="tt")) is None
+    with pytest.raises(RuntimeError, match="expected a tensor on tt, got one on cpu"):
+        torch_moe_ttnn._C.tt.lender_of(torch.ones(3))

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -61,6 +62,69 @@ def test_no_such_runtime_root():
     )
 
 
+@pytest.fixture(scope="module")
+def prefix() -> Path:
+    """Return the prefix of the TT-Metalium that the metal runtime was built with."""
+    if not LIBRARY.exists():
+        pytest.skip("built without TT-Metalium")
+    entries = subprocess.run(["readelf", "-d", LIBRARY], check=True, capture_output=True, text=True).stdout
+    (entry,) = (line for line in entries.splitlines() if "RUNPATH" in line)
+    return Path(entry.partition("[")[2].partition("]")[0]).parent
+
+
+@pytest.fixture(scope="module")
+def other_build(prefix, tmp_path_factory) -> Path:
+    """Return a folder with the libraries of TT-Metalium, of which libtt_metal.so seems to be of another build."""
+    folder = tmp_path_factory.mktemp("other") / "ttnn/build/lib"
+    folder.mkdir(parents=True)
+    for library in (prefix / "lib").iterdir():
+        (folder / library.name).symlink_to(library.resolve())
+    content = (prefix / "lib/libtt_metal.so").read_bytes()
+    notes = subprocess.run(["readelf", "-n", prefix / "lib/libtt_metal.so"], capture_output=True, text=True).stdout
+    build_id = bytes.fromhex(re.search(r"Build ID: (\w+)", notes)[1])
+    assert content.count(build_id) == 1
+    (folder / "libtt_metal.so").unlink()
+    (folder / "libtt_metal.so").write_bytes(content.replace(build_id, bytes(20)))
+    # What the libraries need lies beside the package, as in a wheel.
+    for place in (prefix / "lib").resolve().parents[2].glob("*.libs"):
+        (folder.parents[2] / place.name).symlink_to(place)
+    return folder
+
+
+def use_beside(folder: Path) -> str:
+    """Return code that uses the device in a process that has the TT-Metalium of a folder already."""
+    return f"import ctypes; ctypes.CDLL('{folder}/libtt_metal.so', ctypes.RTLD_GLOBAL); {USE}"
+
+
+@needs_simulator
+@pytest.mark.parametrize("release", ["0.99.0", None])
+def test_another_release(other_build, release):
+    """A process has one libtt_metal.so: nothing of one that the runtime was not built with is called."""
+    metadata = other_build.parents[2] / f"ttnn-{release}.dist-info"
+    if release:
+        metadata.mkdir()
+    message = processes.error(use_beside(other_build))
+    if release:
+        metadata.rmdir()
+    assert message.startswith("RuntimeError: the metal runtime of torch_moe_ttnn was built with TT-Metalium ")
+    named = (
+        f"{release or 'of an unknown release'} (build {'0' * 40}), from {other_build}: TT-Metalium was updated since"
+    )
+    assert f", but the one in this process is {named}" in message
+
+
+@needs_simulator
+def test_another_build_of_the_release(other_build):
+    """As for another version of Python; where the prefix does not tell its release, only the same build is taken."""
+    built = re.search(r"built with TT-Metalium (\S+) \(build (\w+)\)", processes.error(use_beside(other_build)))
+    if built is None:
+        pytest.skip("TT-Metalium was built from source and does not tell its release")
+    metadata = other_build.parents[2] / f"ttnn-{built[1]}.dist-info"
+    metadata.mkdir()
+    assert processes.output(use_beside(other_build)) == ""
+    metadata.rmdir()
+
+
 # Both operators, one of which fails; the other one and the device go on.
 AFTER_A_FAILURE = """
 import torch, torch_moe_ttnn
@@ -102,16 +166,6 @@ def test_a_kernel_that_does_not_compile(tmp_path):
         assert "A kernel does not compile for the chip: check that TT_METAL_RUNTIME_ROOT" in error.splitlines()[-1]
         assert "backtrace" not in error
     assert "256 tt:0" in process.stdout.splitlines()
-
-
-@pytest.fixture(scope="module")
-def prefix() -> Path:
-    """Return the prefix of the TT-Metalium that the metal runtime was built with."""
-    if not LIBRARY.exists():
-        pytest.skip("built without TT-Metalium")
-    entries = subprocess.run(["readelf", "-d", LIBRARY], check=True, capture_output=True, text=True).stdout
-    (entry,) = (line for line in entries.splitlines() if "RUNPATH" in line)
-    return Path(entry.partition("[")[2].partition("]")[0]).parent
 
 
 def test_a_chip_that_another_process_uses(prefix, tmp_path):

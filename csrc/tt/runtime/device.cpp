@@ -135,8 +135,7 @@ void check_kernels(const ProgramDescription& description, uint32_t columns) {
 
 }  // namespace
 
-std::shared_ptr<Buffer> Device::allocate(uint64_t size, uint32_t page_size) {
-  check_open();
+void Device::check_page_size(uint32_t page_size) const {
   const uint32_t alignment = properties().dram_alignment;
   if (page_size == 0 || page_size % alignment != 0) {
     throw DeviceError(
@@ -145,7 +144,26 @@ std::shared_ptr<Buffer> Device::allocate(uint64_t size, uint32_t page_size) {
             " bytes, got ",
             page_size));
   }
+}
+
+std::shared_ptr<Buffer> Device::allocate(uint64_t size, uint32_t page_size) {
+  check_open();
+  check_page_size(page_size);
   return do_allocate(size, page_size);
+}
+
+std::shared_ptr<Buffer> Device::view(uint32_t address, uint64_t size, uint32_t page_size) {
+  check_open();
+  check_page_size(page_size);
+  if (chip_use() != ChipUse::kBorrowed) {
+    throw DeviceError(
+        "expected memory of a chip that other code of this process has opened, as ttnn; none is lent here");
+  }
+  if (address % properties().dram_alignment != 0 || size == 0 || size % page_size != 0) {
+    throw DeviceError(
+        str("expected an aligned address and whole pages of ", page_size, " bytes, got ", size, " bytes at ", address));
+  }
+  return do_view(address, size, page_size);
 }
 
 void Device::write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {

@@ -157,6 +157,14 @@ class Program {
   std::atomic<uint64_t> num_common_args_ = kNotLaunched;
 };
 
+// What a device has to do with a chip.
+enum class ChipUse : uint8_t {
+  kNone,      // it has none
+  kOwned,     // it opened the chip, which nothing else in this process may open beside it
+  kBorrowed,  // other code of this process, as ttnn, opened the chip; the memory is shared with it
+  kLost,      // that code has closed the chip: every call throws, and the runtime may be able to open it again
+};
+
 // A device with one in-order queue. Calls may come from any thread, and nothing is enqueued by one that throws. Buffers
 // and programs may outlive the device: after close() they are empty, and using them throws.
 //
@@ -178,6 +186,10 @@ class Device {
   // OutOfMemory.
   std::shared_ptr<Buffer> allocate(uint64_t size, uint32_t page_size);
 
+  // Memory that other code has allocated on a borrowed chip, `address` in every bank, as a buffer that does not own it:
+  // its owner keeps it allocated. `page_size` as for allocate(), `size` a multiple of it.
+  std::shared_ptr<Buffer> view(uint32_t address, uint64_t size, uint32_t page_size);
+
   // Bytes of a buffer, from any offset; each happens after everything enqueued before.
   // The source may be reused when write returns.
   void write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source);
@@ -186,6 +198,10 @@ class Device {
 
   // The NoC coordinates of a core as a kernel's get_noc_addr(x, y, address) takes them.
   std::pair<uint32_t, uint32_t> noc_coordinates(uint32_t core) const;
+
+  virtual ChipUse chip_use() const {
+    return ChipUse::kNone;
+  }
 
   // The compile-time arguments that a kernel's TensorAccessorArgs reads: the same for every buffer, whose page size a
   // kernel gets at run time.
@@ -231,6 +247,10 @@ class Device {
   virtual const void* owner() const = 0;
 
   virtual std::shared_ptr<Buffer> do_allocate(uint64_t size, uint32_t page_size) = 0;
+  // Called of borrowed devices only.
+  virtual std::shared_ptr<Buffer> do_view(uint32_t /*address*/, uint64_t /*size*/, uint32_t /*page_size*/) {
+    return nullptr;
+  }
   virtual void do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) = 0;
   virtual void do_read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) = 0;
   virtual std::pair<uint32_t, uint32_t> do_noc_coordinates(uint32_t core) const = 0;
@@ -245,6 +265,7 @@ class Device {
 
  private:
   void check_open() const;
+  void check_page_size(uint32_t page_size) const;
   template <typename Owned>
   void check_owned(const Owned* owned, const char* what) const;
   static void check_num_common_args(Program& program, uint64_t count);

@@ -13,8 +13,9 @@ namespace {
 
 // Read without a lock. The devices are never destroyed: tensors may outlive every static object of this library.
 std::array<std::atomic<TorchDevice*>, std::numeric_limits<c10::DeviceIndex>::max() + 1> opened;
-std::mutex opening;
-bool closed = false;
+std::mutex opening;          // guards what is below
+bool closed = false;         // for good
+int openings_elsewhere = 0;  // that have begun and not ended
 
 thread_local int deferred_launch_checks = 0;
 
@@ -33,7 +34,11 @@ TorchDevice::TorchDevice(c10::DeviceIndex index, std::unique_ptr<runtime::Device
 
 void TorchDevice::check_usable() const {
   check_not_forked();
-  TORCH_CHECK(!closed_, "tt:", static_cast<int>(index_), " is closed, for the interpreter is exiting");
+  TORCH_CHECK(
+      !closed_,
+      "tt:",
+      static_cast<int>(index_),
+      lost_ ? " was closed by ttnn, which had opened its chip" : " is closed, for the interpreter is exiting");
 }
 
 runtime::Device& TorchDevice::runtime_device() {
@@ -67,6 +72,7 @@ void TorchDevice::check_launches() {
 }
 
 void TorchDevice::close() noexcept {
+  lost_ = chip_use() == runtime::ChipUse::kLost;
   closed_ = true;
   caching_allocator_.abandon();
   device_->close();
@@ -75,18 +81,48 @@ void TorchDevice::close() noexcept {
 TorchDevice& open_device(c10::DeviceIndex index) {
   check_not_forked();
   check_device_index(index);
-  if (TorchDevice* device = opened[index]) {
+  const auto find = [index] {
+    TorchDevice* device = opened[index];
+    return device == nullptr || device->chip_use() == runtime::ChipUse::kLost ? nullptr : device;
+  };
+  if (TorchDevice* device = find()) {
     return *device;
   }
   const std::lock_guard lock(opening);
-  if (TorchDevice* device = opened[index]) {
+  if (TorchDevice* device = find()) {
     return *device;
   }
   TORCH_CHECK(!closed, "cannot open tt:", static_cast<int>(index), ", for the interpreter is exiting");
-  auto* device = new TorchDevice(index, chosen_runtime().open(index));
-  opened[index] = device;
+  runtime::Runtime& runtime = chosen_runtime();
+  TORCH_CHECK(
+      openings_elsewhere == 0 || runtime.name() == "emulated",
+      "cannot open tt:",
+      static_cast<int>(index),
+      " while ttnn opens a device: wait until it has, and tt will use the same");
+  auto* device = new TorchDevice(index, runtime.open(index));
+  if (TorchDevice* lost = opened[index].exchange(device)) {
+    lost->close();
+  }
   watch_for_fork();
   return *device;
+}
+
+void begin_opening_elsewhere() {
+  const std::lock_guard lock(opening);
+  for (const auto& device : opened) {
+    TORCH_CHECK(
+        device == nullptr || device.load()->chip_use() != runtime::ChipUse::kOwned,
+        "ttnn cannot open a device in this process, for tt:",
+        static_cast<int>(device.load()->index()),
+        " is open with a memory of its own, and each would overwrite the other's tensors. Open the device with ttnn "
+        "before the first use of tt, which then uses ttnn's");
+  }
+  ++openings_elsewhere;
+}
+
+void end_opening_elsewhere() {
+  const std::lock_guard lock(opening);
+  --openings_elsewhere;
 }
 
 TorchDevice* find_open_device(c10::DeviceIndex index) noexcept {

@@ -24,7 +24,8 @@ class Launches {
 };
 
 // What PyTorch needs of one open device: the runtime's device, the memory of its tensors, and the errors that kernels
-// leave behind. Opened at its first use, closed when the interpreter exits, never destroyed.
+// leave behind. Opened at its first use, closed when the interpreter exits, never destroyed. Where ttnn lent it the
+// chip and closes it, the next use opens another one in its place.
 class TorchDevice {
  public:
   TorchDevice(c10::DeviceIndex index, std::unique_ptr<runtime::Device> device);
@@ -61,6 +62,10 @@ class TorchDevice {
     return write_mutex_;
   }
 
+  runtime::ChipUse chip_use() const {
+    return device_->chip_use();
+  }
+
   void close() noexcept;
 
  private:
@@ -68,6 +73,7 @@ class TorchDevice {
   const std::unique_ptr<runtime::Device> device_;
   DeviceCachingAllocator caching_allocator_;
   std::atomic<bool> closed_ = false;
+  std::atomic<bool> lost_ = false;  // when it was closed
 
   std::mutex write_mutex_;
 
@@ -90,6 +96,11 @@ class DeferLaunchChecks {
 
 // The device, which the first call opens. Throws if it cannot be opened; the next call tries again.
 MOE_API TorchDevice& open_device(c10::DeviceIndex index);
+
+// Belong around the opening of a chip by other code of this process, as ttnn. The first one throws where a device here
+// has opened its chip itself; until the second one no device opens here.
+MOE_API void begin_opening_elsewhere();
+MOE_API void end_opening_elsewhere();
 
 // The device if it is open, else null. Opens nothing.
 MOE_API TorchDevice* find_open_device(c10::DeviceIndex index) noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <iterator>
 
 #include <c10/util/Exception.h>
 
@@ -79,16 +80,55 @@ void* DeviceCachingAllocator::allocate(uint64_t bytes) {
   return address;
 }
 
+void* DeviceCachingAllocator::adopt(std::shared_ptr<runtime::Buffer> buffer, std::shared_ptr<void> lender) {
+  const uint64_t size = buffer->size();
+  auto addresses = std::make_unique<AddressRange>(size);
+  std::byte* const address = addresses->begin();
+  const std::lock_guard lock(mutex_);
+  blocks_.emplace(address, Block{std::move(buffer), size, std::move(addresses), std::move(lender)});
+  return address;
+}
+
+std::shared_ptr<void> DeviceCachingAllocator::lender_of(const void* address) {
+  const std::lock_guard lock(mutex_);
+  const auto block = blocks_.find(static_cast<const std::byte*>(address));
+  return block == blocks_.end() ? nullptr : block->second.lender;
+}
+
+void DeviceCachingAllocator::return_adopted() {
+  Blocks returned;  // destroyed after the lock is gone, as in free()
+  const std::lock_guard lock(mutex_);
+  for (auto block = blocks_.begin(); block != blocks_.end();) {
+    const auto next = std::next(block);
+    if (block->second.addresses != nullptr) {
+      returned.insert(blocks_.extract(block));
+    }
+    block = next;
+  }
+}
+
+bool DeviceCachingAllocator::contains(const void* address) {
+  if (addresses_.contains(address)) {
+    return true;
+  }
+  const std::lock_guard lock(mutex_);
+  const auto next = blocks_.upper_bound(static_cast<const std::byte*>(address));
+  const Block* const block = next == blocks_.begin() ? nullptr : &std::prev(next)->second;
+  return block != nullptr && block->addresses != nullptr && block->addresses->contains(address);
+}
+
 void DeviceCachingAllocator::free(void* address) noexcept {
   if (in_bad_fork()) {
     return;  // Another thread of the parent may have held the lock.
   }
+  // Destroyed after the lock is gone: letting go of a lender may run any code.
+  Blocks::node_type node;
   const std::lock_guard lock(mutex_);
   if (abandoned_) {
     return;
   }
-  auto node = blocks_.extract(static_cast<const std::byte*>(address));
-  if (node.empty()) {
+  node = blocks_.extract(static_cast<const std::byte*>(address));
+  if (node.empty() || node.mapped().addresses != nullptr) {
     return;
   }
   Block& block = node.mapped();
@@ -107,9 +147,10 @@ void DeviceCachingAllocator::empty_cache() {
 }
 
 void DeviceCachingAllocator::abandon() noexcept {
+  Blocks blocks;  // destroyed after the lock is gone, as in free()
   const std::lock_guard lock(mutex_);
   abandoned_ = true;
-  blocks_.clear();
+  blocks.swap(blocks_);
   cached_.clear();
 }
 

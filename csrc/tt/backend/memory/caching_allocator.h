@@ -24,6 +24,12 @@ class DeviceCachingAllocator {
 
   // Throws c10::OutOfMemoryError.
   void* allocate(uint64_t bytes);
+  // An address for memory that something else has allocated and `lender` keeps, until the address is freed.
+  void* adopt(std::shared_ptr<runtime::Buffer> buffer, std::shared_ptr<void> lender);
+  // Who keeps the memory that begins at an address; null if it is the device's own.
+  std::shared_ptr<void> lender_of(const void* address);
+  // Lets go of every lender; nothing is at their addresses any more.
+  void return_adopted();
   // Does nothing in a forked child and after abandon().
   void free(void* address) noexcept;
   // Returns the cached buffers to the device.
@@ -31,9 +37,7 @@ class DeviceCachingAllocator {
   // Drops every buffer, for the device is closing.
   void abandon() noexcept;
 
-  bool contains(const void* address) const {
-    return addresses_.contains(address);
-  }
+  bool contains(const void* address);
   // The buffer that an address lies in, and the address's offset in it. Throws if no tensor is there.
   std::pair<std::shared_ptr<runtime::Buffer>, uint64_t> find(const void* address);
 
@@ -47,7 +51,12 @@ class DeviceCachingAllocator {
   struct Block {
     std::shared_ptr<runtime::Buffer> buffer;
     uint64_t requested = 0;
+    // Of adopted memory. Its addresses are its own, for it may be adopted twice.
+    std::unique_ptr<AddressRange> addresses = nullptr;
+    std::shared_ptr<void> lender = nullptr;
   };
+
+  using Blocks = std::map<const std::byte*, Block>;
 
   std::shared_ptr<runtime::Buffer> take_cached(uint64_t size, uint32_t page_size);
   std::shared_ptr<runtime::Buffer> allocate_buffer(uint64_t size, uint32_t page_size, uint64_t requested);
@@ -59,7 +68,7 @@ class DeviceCachingAllocator {
   const AddressRange addresses_;
 
   std::mutex mutex_;  // guards the members below
-  std::map<const std::byte*, Block> blocks_;
+  Blocks blocks_;
   std::multimap<std::pair<uint32_t, uint64_t>, std::shared_ptr<runtime::Buffer>> cached_;  // by page size and size
   c10::CachingDeviceAllocator::DeviceStats stats_;
   bool abandoned_ = false;

@@ -17,7 +17,11 @@ DeviceSpan span_of(const at::Tensor& tensor) {
 
 DeviceSpan span_of(const void* address) {
   TorchDevice* device = find_device_of(address);
-  TORCH_CHECK(device != nullptr, "expected an address of tt memory, got ", address);
+  TORCH_CHECK(
+      device != nullptr,
+      "expected an address of tt memory, got ",
+      address,
+      ", which is none, or was before ttnn closed the device: make the tensor anew");
   device->check_usable();
   auto [buffer, offset] = device->caching_allocator().find(address);
   return {{std::move(buffer), offset}, device};

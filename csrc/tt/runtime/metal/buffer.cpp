@@ -61,6 +61,13 @@ MetalBuffer::MetalBuffer(const std::shared_ptr<OpenChip>& chip, uint64_t size, u
   });
 }
 
+MetalBuffer::MetalBuffer(const std::shared_ptr<OpenChip>& chip, uint32_t address, uint64_t size, uint32_t page_size)
+    : ChipResource(chip), size_(size), page_size_(page_size), address_(address) {
+  chip->use("cannot view device memory", [&](MeshDevice& device) {
+    num_banks_ = device.allocator()->get_num_banks(BufferType::DRAM);
+  });
+}
+
 void MetalBuffer::leak_after_fork() noexcept {
   new (std::nothrow) std::shared_ptr<MeshBuffer>(std::move(buffer_));
 }

@@ -17,6 +17,8 @@ class MetalBuffer final : public Buffer, public ChipResource {
  public:
   // Throws OutOfMemory.
   MetalBuffer(const std::shared_ptr<OpenChip>& chip, uint64_t size, uint32_t page_size);
+  // A view of whole pages that something else has allocated.
+  MetalBuffer(const std::shared_ptr<OpenChip>& chip, uint32_t address, uint64_t size, uint32_t page_size);
   ~MetalBuffer() override {
     unregister();
   }
@@ -57,7 +59,7 @@ class MetalBuffer final : public Buffer, public ChipResource {
   uint32_t page_size_ = 0;
   uint32_t address_ = 0;
   uint32_t num_banks_ = 0;
-  std::shared_ptr<MeshBuffer> buffer_;
+  std::shared_ptr<MeshBuffer> buffer_;  // the allocation; null for a view
 };
 
 }  // namespace moe::tt::runtime::metal

@@ -43,8 +43,8 @@ DeviceProperties properties_of(MeshDevice& device) {
 
 }  // namespace
 
-MetalDevice::MetalDevice(uint32_t index, std::shared_ptr<MeshDevice> device, std::string kernels)
-    : Device(index), chip_(std::make_shared<OpenChip>(index, std::move(device))), kernels_(std::move(kernels)) {
+MetalDevice::MetalDevice(uint32_t index, ChipMesh mesh, std::string kernels)
+    : Device(index), chip_(std::make_shared<OpenChip>(index, std::move(mesh))), kernels_(std::move(kernels)) {
   try {
     chip_->use(str("cannot ask Tenstorrent device ", index, " for its properties"), [&](MeshDevice& device) {
       properties_ = properties_of(device);
@@ -63,6 +63,10 @@ MetalDevice::MetalDevice(uint32_t index, std::shared_ptr<MeshDevice> device, std
 
 std::shared_ptr<Buffer> MetalDevice::do_allocate(uint64_t size, uint32_t page_size) {
   return std::make_shared<MetalBuffer>(chip_, size, page_size);
+}
+
+std::shared_ptr<Buffer> MetalDevice::do_view(uint32_t address, uint64_t size, uint32_t page_size) {
+  return std::make_shared<MetalBuffer>(chip_, address, size, page_size);
 }
 
 void MetalDevice::do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {

@@ -14,13 +14,17 @@ namespace moe::tt::runtime::metal {
 
 class MetalDevice final : public Device {
  public:
-  MetalDevice(uint32_t index, std::shared_ptr<MeshDevice> device, std::string kernels);
+  MetalDevice(uint32_t index, ChipMesh mesh, std::string kernels);
   ~MetalDevice() override {
     do_close();
   }
 
   const DeviceProperties& properties() const override {
     return properties_;
+  }
+
+  ChipUse chip_use() const override {
+    return chip_->chip_use();
   }
 
   std::vector<uint32_t> tensor_accessor_args() const override;
@@ -34,6 +38,7 @@ class MetalDevice final : public Device {
   }
 
   std::shared_ptr<Buffer> do_allocate(uint64_t size, uint32_t page_size) override;
+  std::shared_ptr<Buffer> do_view(uint32_t address, uint64_t size, uint32_t page_size) override;
   void do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) override;
   void do_read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) override;
   std::pair<uint32_t, uint32_t> do_noc_coordinates(uint32_t core) const override;

@@ -35,7 +35,7 @@ void leave_forked_children_early() {
 
 }  // namespace
 
-OpenChip::OpenChip(uint32_t index, std::shared_ptr<MeshDevice> device) : index_(index), device_(std::move(device)) {
+OpenChip::OpenChip(uint32_t index, ChipMesh mesh) : index_(index), mesh_(std::move(mesh)) {
   leave_forked_children_early();
 }
 
@@ -57,20 +57,20 @@ void OpenChip::unregister_resource(ChipResource* resource) noexcept {
 void OpenChip::close() noexcept {
   if (!process_.is_current()) {
     // The device is the parent's, and so is the thread that may have held the lock.
-    regardless([&] { new std::shared_ptr<MeshDevice>(std::move(device_)); });
+    mesh_.leak();
     return;
   }
   const std::lock_guard lock(mutex_);
-  if (device_ == nullptr) {
+  if (closed_) {
     return;
   }
-  regardless([&] { metalium::distributed::Finish(device_->mesh_command_queue()); });
+  closed_ = true;
+  regardless([&] { metalium::distributed::Finish(mesh_.require()->mesh_command_queue()); });
   for (ChipResource* resource : resources_) {
     regardless([&] { resource->release(); });
   }
   resources_.clear();
-  regardless([&] { device_->close(); });
-  device_.reset();
+  regardless([&] { mesh_.close(); });
 }
 
 }  // namespace moe::tt::runtime::metal

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -7,43 +8,47 @@
 #include <unordered_set>
 #include <vector>
 
-#include <tt-metalium/mesh_device.hpp>
-
+#include "tt/runtime/metal/chip_mesh.h"
 #include "tt/runtime/metal/errors.h"
 #include "tt/runtime/process.h"
+#include "tt/runtime/runtime.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime::metal {
 
-// In TT-Metalium's own words.
-namespace metalium = ::tt::tt_metal;
-using metalium::distributed::MeshDevice;
-
 class ChipResource;
 
-// One chip as a mesh of its own, until it is closed. The resources on it keep this object alive, not what is open in
-// it.
+// One chip, through its mesh, until it is closed. The resources on it keep this object alive, not what is open in it.
 class OpenChip {
  public:
-  OpenChip(uint32_t index, std::shared_ptr<MeshDevice> device);
+  OpenChip(uint32_t index, ChipMesh mesh);
 
   uint32_t index() const {
     return index_;
   }
 
-  // Calls a function of the open device, one at a time. Throws DeviceError if it is closed, or
-  // in another process.
+  // Calls a function of the open device, one at a time. Throws DeviceError as ChipMesh::require does, and in another
+  // process.
   template <typename Call>
   auto use(const std::string& doing, const Call& call) {
     process_.require_current();
     const std::lock_guard lock(mutex_);
-    if (device_ == nullptr) {
+    if (closed_) {
       throw DeviceError(str("metal device ", index_, " is closed; nothing of it can be used any more"));
     }
-    return translated(doing, [&] { return call(*device_); });
+    const std::shared_ptr<MeshDevice> device = mesh_.require();
+    return translated(doing, [&] { return call(*device); });
   }
 
-  // Waits, releases the resources and closes the device.
+  // Waits for no call.
+  ChipUse chip_use() const {
+    if (closed_) {
+      return ChipUse::kNone;
+    }
+    return !mesh_.is_borrowed() ? ChipUse::kOwned : mesh_.is_open() ? ChipUse::kBorrowed : ChipUse::kLost;
+  }
+
+  // Waits, releases the resources and closes the device, unless it is borrowed.
   void close() noexcept;
 
  private:
@@ -55,7 +60,8 @@ class OpenChip {
   const Process process_;
   const uint32_t index_;
   std::mutex mutex_;
-  std::shared_ptr<MeshDevice> device_;
+  ChipMesh mesh_;
+  std::atomic<bool> closed_ = false;
   std::unordered_set<ChipResource*> resources_;
 };
 

@@ -1,3 +1,5 @@
+#include <dlfcn.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -12,6 +14,7 @@
 #include "tt/runtime/hardware.h"
 #include "tt/runtime/metal/chip_lock.h"
 #include "tt/runtime/metal/device.h"
+#include "tt/runtime/metal/release.h"
 #include "tt/runtime/metal/unit_meshes.h"
 #include "tt/runtime/plugin_abi.h"
 #include "tt/support/environment.h"
@@ -68,6 +71,10 @@ void check_simulator() {
   }
 }
 
+bool ttnn_is_loaded() {
+  return dlopen("_ttnncpp.so", RTLD_LAZY | RTLD_NOLOAD) != nullptr;
+}
+
 class MetalRuntime final : public Runtime {
  public:
   explicit MetalRuntime(std::string kernels) : kernels_(std::move(kernels)) {
@@ -101,8 +108,11 @@ class MetalRuntime final : public Runtime {
         require_chips_not_in_use(std::chrono::seconds(0));
       }
       const auto count = static_cast<uint32_t>(metalium::GetNumAvailableDevices());
-      // Counting takes the chips for this process, of which nothing is open yet; others may want them.
-      metalium::detail::ReleaseOwnership();
+      // Counting takes the chips for this process; others may want them. Where ttnn is in use they are not ours to
+      // give.
+      if (!ttnn_is_loaded() && !any_chip_is_open(count)) {
+        metalium::detail::ReleaseOwnership();
+      }
       return count;
     } catch (...) {
       // Opening one of them says what is wrong.
@@ -120,6 +130,7 @@ class MetalRuntime final : public Runtime {
 }  // namespace moe::tt::runtime::metal
 
 extern "C" [[gnu::visibility("default")]] moe::tt::runtime::Runtime* moe_tt_make_metal_runtime(const char* kernels) {
+  moe::tt::runtime::metal::require_built_release();
   if (moe::tt::runtime::simulator_is_set()) {
     moe::tt::runtime::metal::check_simulator();
   } else if (moe::tt::runtime::count_device_files() == 0) {
