@@ -2,9 +2,9 @@
 
 #include <array>
 
-// Compiled for several processors, the best of which is taken when the library is loaded. The loops have no sum whose
-// order a wider vector would change.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// Compiled for several processors, the best of which is taken when the library is loaded: too early for
+// ThreadSanitizer. The loops have no sum whose order a wider vector would change.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define MOE_FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define MOE_FOR_EACH_PROCESSOR
