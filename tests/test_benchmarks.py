@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from support.checks import assert_same_bits
+from support.operators import GROUPING
+from torch_moe_ttnn.testing import make_choices
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 OPERATORS = ["`prepare_mapping`", "`prepare_routing`"]
 
@@ -37,6 +41,23 @@ def test_cpu():
         assert all(0 < float(cell.strip("*")) < 1000 for row in table[1:] for cell in row[2:])
     assert [row[0] for row in in_full[1:]] == [OPERATORS[0]] * 2 + [OPERATORS[1]] * 2
     assert [row[:3] for row in memory[1:]] == [["`prepare_routing`", "gpt-oss-120b", "2048"]]
+
+
+def test_grouping():
+    rows = tables("grouping.py", "--tokens", "1", "33", "--threads", "1", "--hidden", "64", "--seconds", "0.01")
+    grouping, moved = rows[:3], rows[3:]
+    assert grouping[0] == ["threads", "E", "T = 1", "T = 33"]
+    assert [row[:2] for row in grouping[1:]] == [["1", "128"], ["1", "256"]]
+    assert [row[:3] for row in moved[1:]] == [["1", "bfloat16", "64"], ["1", "float32", "64"]]
+    cells = [cell for row in grouping[1:] for cell in row[2:]] + [cell for row in moved[1:] for cell in row[3:]]
+    assert all(0 < float(cell.strip("*")) < 1000 for cell in cells)
+
+
+def test_grouping_is_measured_against_the_same_outputs(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    choices = make_choices(33, 8, 128)
+    plain = importlib.import_module("grouping").plain_grouping(*choices, 128)
+    assert_same_bits(plain, GROUPING(*choices, 128))
 
 
 def test_launch():

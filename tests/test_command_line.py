@@ -15,6 +15,8 @@ from torch_moe_ttnn._cli import devices, report
 from torch_moe_ttnn._cli import main as command_line
 from torch_moe_ttnn.testing import MODELS, make_choices, reference
 
+OPERATORS = ["prepare_mapping", "prepare_routing", "prepare_grouping", "permute", "unpermute"]
+
 
 @pytest.fixture(autouse=True)
 def short_timing(monkeypatch):
@@ -51,7 +53,7 @@ def test_as_a_program():
 @pytest.mark.parametrize("model", MODELS)
 def test_models(capsys, device, model):
     printed = run(capsys, "--model", model, "--tokens", 16, "--device", device)
-    experts, top_k, _ = MODELS[model]
+    experts, top_k, hidden_size = MODELS[model]
     rows = padded_num_experts(experts)
     mapping = re.search(r"^prepare_mapping .*", printed, re.MULTILINE).group()
     assert f"bfloat16 (16, {experts})" in mapping
@@ -59,9 +61,11 @@ def test_models(capsys, device, model):
     routing = re.search(r"^prepare_routing .*", printed, re.MULTILINE).group()
     assert f"uint32 (1, {rows}), uint32 ({rows}, {16 * top_k}), bfloat16 ({rows}, {16 * top_k})" in routing
     assert f" {rows * 4 + rows * 16 * top_k * 6:,} " in routing
-    for line in (mapping, routing):
+    for operator in OPERATORS:
+        (line,) = re.findall(rf"^{operator} .*", printed, re.MULTILINE)
         assert line.split()[1] == str(device)
         assert re.search(r"[\d.]+ (s|ms|us) +yes$", line)
+    assert f"bfloat16 ({16 * top_k}, {hidden_size})" in printed
     assert f"{16 * top_k:,} choices over {experts} experts" in printed
 
 
@@ -74,32 +78,62 @@ def test_distributions(capsys, distribution):
 
 def test_every_device_by_default(capsys):
     printed = run(capsys, "--tokens", 16)
-    rows = re.findall(r"^(prepare_\w+) +(\w+) .* yes$", printed, re.MULTILINE)
-    assert rows == [(name, device) for name in ("prepare_mapping", "prepare_routing") for device in devices.available()]
+    rows = re.findall(r"^(\w+) +(\w+) .* yes$", printed, re.MULTILINE)
+    assert rows == [(name, device) for name in OPERATORS for device in devices.available()]
+
+
+def test_options(capsys):
+    printed = run(
+        capsys,
+        *("--tokens", 100, "--device", "cpu"),
+        *("--local-experts", "7,0,5", "--max-tokens", 6, "--alignment", 16),
+    )
+    assert "seed 0; local experts 7,0,5; max tokens 6; alignment 16\n" in printed
+    assert "bfloat16 (100, 3)" in printed
+    assert "uint32 (1, 32), uint32 (32, 6), bfloat16 (32, 6)" in printed
+    assert "int32 (3,), int32 (4,), int32 (64,), bfloat16 (64,), int32 (100, 8)" in printed
+    assert re.search(r"choices over 3 experts\n +least +expert [750] ", printed)
 
 
 def test_no_tokens(capsys):
     assert "bfloat16 (0, 128)" in run(capsys, "--tokens", 0)
 
 
-@pytest.mark.parametrize("changed", ["prepare_mapping", "prepare_routing"])
-def test_exit_status_where_something_differs(capsys, monkeypatch, changed):
+CHANGED = {
+    "prepare_mapping": "mapping",
+    "prepare_routing": "routed_token_weights",
+    "prepare_grouping": "positions",
+    "permute": "permuted",
+    "unpermute": "sums",
+}
+
+
+@pytest.mark.parametrize(("changed", "output"), CHANGED.items(), ids=CHANGED.keys())
+def test_exit_status_where_something_differs(capsys, monkeypatch, changed, output):
     right = getattr(reference, changed)
 
-    def wrong(*arguments):
-        outputs = right(*arguments)
-        (outputs if changed == "prepare_mapping" else outputs.routed_token_weights)[3, 5] = 7
+    def wrong(*arguments, **options):
+        outputs = right(*arguments, **options)
+        (outputs if isinstance(outputs, torch.Tensor) else getattr(outputs, output))[3, 5] = 7
         return outputs
 
     monkeypatch.setattr(reference, changed, wrong)
     assert command_line.main(["--tokens", "32", "--device", "cpu"]) == 1
     printed = capsys.readouterr()
-    name = {"prepare_mapping": "mapping", "prepare_routing": "routed_token_weights"}[changed]
     assert re.search(
-        rf"^{changed} on cpu: {name}: 1 elements differ, the first at \(3, 5\): .* instead of 7.0$", printed.err
+        rf"^{changed} on cpu: {output}: 1 elements differ, the first at \(3, 5\): .* instead of 7(\.0)?$", printed.err
     )
     assert re.search(rf"^{changed} .* no$", printed.out, re.MULTILINE)
-    assert len(re.findall(r" yes$", printed.out, re.MULTILINE)) == 1
+    assert len(re.findall(r" yes$", printed.out, re.MULTILINE)) == len(OPERATORS) - 1
+
+
+def test_the_fallback_mode_is_as_before(capsys):
+    before = torch.tt.get_fallback_mode()
+    for mode in ("warn", "silent"):
+        torch.tt.set_fallback_mode(mode)
+        run(capsys, "--tokens", 4)
+        assert torch.tt.get_fallback_mode() == mode
+    torch.tt.set_fallback_mode(before)
 
 
 class TestInput:
@@ -181,6 +215,11 @@ class TestInput:
         (["--model", ""], "--model: expected one of mixtral-8x7b, "),
         (["--seed", str(2**64)], "--seed: expected a number of 64 bits"),
         (["--num-experts", "8"], "--num-experts goes with --input"),
+        (["--local-experts", "0,five"], "--local-experts: expected ids separated by commas, got 0,five"),
+        (["--local-experts", "0,128"], "got 128 at local_experts[1]"),
+        (["--max-tokens=-1"], "expected max_tokens of at least 0, got -1"),
+        (["--max-tokens", str(2**31)], "expected outputs that fit this machine's memory"),
+        (["--alignment", "0"], "expected alignment of at least 1, got 0"),
         (["--tokens", "4", "more"], "unrecognized arguments: more"),
     ],
     ids=" ".join,
@@ -193,11 +232,11 @@ class TestReport:
     """The text it prints."""
 
     def test_bars(self):
-        drawn = report.load([0, 1, 2, 4, 8, 16], "utf-8").splitlines()[-1]
+        drawn = report.load([0, 1, 2, 4, 8, 16], range(6), "utf-8").splitlines()[-1]
         assert drawn.endswith("  .▁▁▂▄█")
 
     def test_bars_without_unicode(self):
-        assert report.load([0, 1, 2, 4, 8, 16], "ascii").splitlines()[-1].endswith("  .11248")
+        assert report.load([0, 1, 2, 4, 8, 16], range(6), "ascii").splitlines()[-1].endswith("  .11248")
 
     def test_a_terminal_without_unicode(self, monkeypatch):
         output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
@@ -205,7 +244,7 @@ class TestReport:
         assert command_line.main(["--tokens", "4"]) == 0
 
     def test_every_expert_is_drawn(self):
-        lines = report.load(list(range(1, 131)), "utf-8").splitlines()[4:]
+        lines = report.load(list(range(1, 131)), range(130), "utf-8").splitlines()[4:]
         assert [line.split()[0] for line in lines] == ["0-63", "64-127", "128-129"]
         assert [len(line.split()[1]) for line in lines] == [64, 64, 2]
 

@@ -1,4 +1,4 @@
-"""The emulated device and its kernels in a plain C++ program, as it is and under the sanitizers."""
+"""The emulated device and its kernels, and the CPU's, in C++ programs under the sanitizers."""
 
 import pytest
 
@@ -20,3 +20,22 @@ def test_thread_sanitizer_finds_races_of_kernels(race):
     result = programs.run("cpp", "thread", race)
     assert result.returncode != 0
     assert "WARNING: ThreadSanitizer: data race" in result.stderr
+
+
+@pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
+def test_kernels_of_the_cpu(sanitizer):
+    result = programs.run("cpu", sanitizer)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("sanitizer", "mistake", "report"),
+    [
+        ("address,undefined", "row_beyond_the_end", "ERROR: AddressSanitizer"),
+        ("thread", "race_between_threads", "WARNING: ThreadSanitizer: data race"),
+    ],
+)
+def test_sanitizers_see_the_kernels_of_the_cpu(sanitizer, mistake, report):
+    result = programs.run("cpu", sanitizer, mistake)
+    assert result.returncode != 0
+    assert report in result.stderr

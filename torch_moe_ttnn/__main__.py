@@ -1,4 +1,4 @@
-"""``python -m torch_moe_ttnn``: run both operators on a batch, check them and show where the tokens go."""
+"""``python -m torch_moe_ttnn``: run the operators on a batch, check them and show where the tokens go."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Build and run the plain C++ programs of the tests."""
+"""Build and run the C++ programs of the tests."""
 
 import functools
 import os
@@ -28,6 +28,8 @@ def build(name: str, sanitizer: str) -> Path:
     """Build the program of tests/NAME with a sanitizer, or with none if that is empty; return its file."""
     folder = Path(_folder().name) / (sanitizer or "plain")
     command = ["make", "-C", TESTS / name, f"-j{os.cpu_count()}", f"SANITIZE={sanitizer}", f"BUILD={folder}"]
+    # What cpu/ takes beside these: the Python whose torch it links, and where it keeps what no sanitizer changes.
+    command += [f"PYTHON={sys.executable}", f"PLAIN={folder.parent / 'checks'}"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return folder / f"{name}_tests"

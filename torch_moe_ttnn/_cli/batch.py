@@ -22,13 +22,23 @@ class InputError(Exception):
     """What is wrong with the arguments, in one line."""
 
 
+class Options(NamedTuple):
+    """The operators' options."""
+
+    local_experts: Tensor | None
+    max_tokens: int | None
+    alignment: int
+
+
 class Batch(NamedTuple):
-    """The arguments of both operators, on the CPU, and where they come from."""
+    """A router's choices, on the CPU, what the operators are to do with them, and where they come from."""
 
     description: str
     selected_experts: Tensor
     routing_weights: Tensor
     num_experts: int
+    hidden_size: int
+    options: Options
 
 
 def one_of(option: str, name: str, names: Collection[str]) -> str:
@@ -48,18 +58,60 @@ def _num_experts(source: str, text: str) -> int:
     return int(text)
 
 
-def _check_memory(source: str, num_tokens: int, top_k: int, num_experts: int) -> None:
+def _check_memory(source: str, num_tokens: int, top_k: int, num_experts: int, hidden_size: int, o: Options) -> None:
     """Refuse what this machine cannot hold, rather than be killed for it."""
-    most_bytes_a_weight = 4
-    rows = torch_moe_ttnn.padded_num_experts(num_experts)
-    routing = 4 * rows + (4 + most_bytes_a_weight) * rows * num_tokens * top_k
-    needed = 2 * (num_tokens * num_experts * most_bytes_a_weight + routing)  # the reference's outputs as well
+    most_bytes_a_number = 4
+    choices = num_tokens * top_k
+    num_rows = num_experts if o.local_experts is None else len(o.local_experts)
+    width = choices if o.max_tokens is None else o.max_tokens
+    padded_rows = torch_moe_ttnn.padded_num_experts(max(num_rows, 1))
+    routing = (4 + most_bytes_a_number) * padded_rows * width
+    grouped = choices + num_rows * (o.alignment - 1)
+    hidden = (2 * num_tokens + grouped) * hidden_size
+    # The reference's outputs as well.
+    needed = 2 * (routing + most_bytes_a_number * (num_tokens * num_rows + hidden))
     available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > available:
         raise InputError(
             f"{source}: expected outputs that fit this machine's memory of {available / 2**30:.1f} GiB twice, "
             f"got {needed / 2 / 2**30:.1f} GiB of them"
         )
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    local_experts = None
+    if arguments.local_experts is not None:
+        try:
+            local_experts = torch.tensor([int(expert) for expert in arguments.local_experts.split(",")])
+        except (ValueError, RuntimeError):
+            message = f"--local-experts: expected ids separated by commas, got {arguments.local_experts}"
+            raise InputError(message) from None
+    return Options(local_experts, arguments.max_tokens, _or(arguments.alignment, 1))
+
+
+def _described(description: str, arguments: argparse.Namespace) -> str:
+    options = {name: getattr(arguments, name) for name in Options._fields}
+    given = (f"{name.replace('_', ' ')} {value}" for name, value in options.items() if value is not None)
+    return "; ".join((description, *given))
+
+
+def _checked(source: str, batch: Batch) -> Batch:
+    """Return the batch; what is wrong with it is said in the operators' own words."""
+    ids, weights, options = batch.selected_experts, batch.routing_weights, batch.options
+    local = options.local_experts
+    try:
+        torch.ops.moe.prepare_routing(
+            ids.to("meta"),
+            weights.to("meta"),
+            batch.num_experts,
+            local_experts=None if local is None else local.to("meta"),
+            max_tokens=options.max_tokens,
+        )
+        _check_memory(source, ids.shape[0], ids.shape[1], batch.num_experts, batch.hidden_size, options)
+        torch_moe_ttnn.prepare_grouping(ids, weights, batch.num_experts, **options._asdict())
+    except (IndexError, RuntimeError) as error:
+        raise InputError(f"{source}: {str(error).splitlines()[0]}") from error
+    return batch
 
 
 def made_up_batch(arguments: argparse.Namespace) -> Batch:
@@ -75,12 +127,14 @@ def made_up_batch(arguments: argparse.Namespace) -> Batch:
     if not -(2**63) <= seed < 2**63:
         raise InputError(f"--seed: expected a number of 64 bits, got {seed}")
     model = MODELS[name]
-    _check_memory(f"--tokens {tokens}", tokens, model.top_k, model.num_experts)
+    options = _options(arguments)
+    _check_memory(f"--tokens {tokens}", tokens, model.top_k, model.num_experts, model.hidden_size, options)
     description = (
         f"{name}: {model.num_experts} experts, {model.top_k} a token; {tokens} tokens, {distribution}, seed {seed}"
     )
     choices = make_choices(tokens, model.top_k, model.num_experts, distribution=distribution, seed=seed)
-    return Batch(description, *choices, model.num_experts)
+    description = _described(description, arguments)
+    return _checked("options", Batch(description, *choices, model.num_experts, model.hidden_size, options))
 
 
 def recorded_batch(arguments: argparse.Namespace) -> Batch:
@@ -105,20 +159,15 @@ def recorded_batch(arguments: argparse.Namespace) -> Batch:
     except (OSError, SafetensorError) as error:
         raise InputError(f"--input {path}: {error}") from error
 
+    model = None if arguments.model is None else MODELS[one_of("--model", arguments.model, MODELS)]
     if arguments.num_experts is not None:
         num_experts = _num_experts("--num-experts", arguments.num_experts)
-    elif arguments.model is not None:
-        num_experts = MODELS[one_of("--model", arguments.model, MODELS)].num_experts
+    elif model is not None:
+        num_experts = model.num_experts
     elif recorded is None:
         raise InputError(f"--input {path}: the file's metadata has no num_experts; give --num-experts or --model")
     else:
         num_experts = _num_experts(f"--input {path}: num_experts in the metadata", recorded)
-    try:
-        # The operators' own words for what is wrong with the choices.
-        for operator in (torch.ops.moe.prepare_mapping, torch.ops.moe.prepare_routing):
-            operator(ids.to("meta"), weights.to("meta"), num_experts)
-        _check_memory(f"--input {path}", ids.shape[0], ids.shape[1], num_experts)
-        torch_moe_ttnn.prepare_mapping(ids, weights, num_experts)
-    except (IndexError, RuntimeError) as error:
-        raise InputError(f"--input {path}: {str(error).splitlines()[0]}") from error
-    return Batch(f"{path}: {num_experts} experts, choices {tuple(ids.shape)}", ids, weights, num_experts)
+    description = _described(f"{path}: {num_experts} experts, choices {tuple(ids.shape)}", arguments)
+    hidden_size = (model or MODELS[DEFAULT_MODEL]).hidden_size
+    return _checked(f"--input {path}", Batch(description, ids, weights, num_experts, hidden_size, _options(arguments)))

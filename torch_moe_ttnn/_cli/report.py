@@ -41,7 +41,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
-def load(counts: Sequence[int], encoding: str | None) -> str:
+def load(counts: Sequence[int], experts: Sequence[int], encoding: str | None) -> str:
     """Draw how many choices went to each expert: a bar an expert, as high as its share of the most loaded one's.
 
     A dot is an expert without tokens. Where the encoding has no block elements, digits from 1 to 8 stand for them.
@@ -54,9 +54,9 @@ def load(counts: Sequence[int], encoding: str | None) -> str:
     total, most = sum(counts), max(counts)
     drawn = "".join("." if count == 0 else bars[(count * len(bars) - 1) // most] for count in counts)
     summary = [
-        ("least", f"expert {counts.index(min(counts))}", f"{min(counts)}"),
+        ("least", f"expert {experts[counts.index(min(counts))]}", f"{min(counts)}"),
         ("mean", "", f"{total / len(counts):.1f}"),
-        ("most", f"expert {counts.index(most)}", f"{most}"),
+        ("most", f"expert {experts[counts.index(most)]}", f"{most}"),
     ]
     lines = [f"load of the experts: {total:,} choices over {len(counts)} experts"]
     lines += [f"  {name:<5}  {expert:<10}  {count:>8}" for name, expert, count in summary]

@@ -2,9 +2,9 @@
 
 #include <array>
 
-// Compiled for several processors, the best of which is taken when the library is loaded. The loops have no sum whose
-// order a wider vector would change.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// Compiled for several processors, the best of which is taken when the library is loaded: too early for
+// ThreadSanitizer. The loops have no sum whose order a wider vector would change.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define MOE_FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define MOE_FOR_EACH_PROCESSOR
@@ -13,17 +13,41 @@
 namespace moe::cpu {
 namespace {
 
-template <typename T, typename Sum>
-C10_ALWAYS_INLINE void add_scaled_row(Sum* __restrict sums, const T* __restrict row, Sum weight, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) {
-    sums[i] += weight * static_cast<Sum>(row[i]);
+// Elements of a row that are summed at once, in registers.
+constexpr int64_t kColumns = 64;
+
+template <typename Sum, typename T>
+C10_ALWAYS_INLINE void sum_columns(T* sum, const Term<T>* terms, int64_t num_terms, int64_t first) {
+  Sum sums[kColumns] = {};
+  for (int64_t term = 0; term < num_terms; ++term) {
+    const T* const row = terms[term].row + first;
+    const Sum weight = terms[term].weight;
+    // In two loops, for GCC would run one of them for two terms at once, and not with vectors.
+    Sum numbers[kColumns];
+    for (int64_t i = 0; i < kColumns; ++i) {
+      numbers[i] = static_cast<Sum>(row[i]);
+    }
+    for (int64_t i = 0; i < kColumns; ++i) {
+      sums[i] += weight * numbers[i];
+    }
+  }
+  for (int64_t i = 0; i < kColumns; ++i) {
+    sum[first + i] = static_cast<T>(sums[i]);
   }
 }
 
-template <typename T, typename Sum>
-C10_ALWAYS_INLINE void store_row(T* __restrict row, const Sum* __restrict sums, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) {
-    row[i] = static_cast<T>(sums[i]);
+template <typename Sum, typename T>
+C10_ALWAYS_INLINE void sum_all_columns(T* sum, const Term<T>* terms, int64_t num_terms, int64_t size) {
+  int64_t first = 0;
+  for (; first + kColumns <= size; first += kColumns) {
+    sum_columns<Sum>(sum, terms, num_terms, first);
+  }
+  for (; first < size; ++first) {
+    Sum last = 0;
+    for (int64_t term = 0; term < num_terms; ++term) {
+      last += terms[term].weight * static_cast<Sum>(terms[term].row[first]);
+    }
+    sum[first] = static_cast<T>(last);
   }
 }
 
@@ -52,10 +76,9 @@ C10_ALWAYS_INLINE Sum dot_rows(const T* __restrict a, const T* __restrict b, int
 
 // clang-format off
 #define MOE_DEFINE_ROWS(T, Sum)                                                                              \
-  MOE_FOR_EACH_PROCESSOR void add_scaled(Sum* sums, const T* row, Sum weight, int64_t size) {                \
-    add_scaled_row(sums, row, weight, size);                                                                 \
+  MOE_FOR_EACH_PROCESSOR void sum_terms(T* sum, const Term<T>* terms, int64_t num_terms, int64_t size) {     \
+    sum_all_columns<Sum>(sum, terms, num_terms, size);                                                       \
   }                                                                                                          \
-  MOE_FOR_EACH_PROCESSOR void store(T* row, const Sum* sums, int64_t size) { store_row(row, sums, size); }   \
   MOE_FOR_EACH_PROCESSOR Sum dot(const T* a, const T* b, int64_t size) { return dot_rows<Sum>(a, b, size); }
 // clang-format on
 

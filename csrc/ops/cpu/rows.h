@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include <ATen/Dispatch.h>
 #include <c10/util/BFloat16.h>
@@ -27,17 +28,19 @@ using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>
 template <typename T>
 inline constexpr at::ScalarType kAccumulatorType = std::is_same_v<T, double> ? at::kDouble : at::kFloat;
 
-// sums[i] += weight * row[i]
-void add_scaled(float* sums, const float* row, float weight, int64_t size);
-void add_scaled(float* sums, const c10::BFloat16* row, float weight, int64_t size);
-void add_scaled(float* sums, const c10::Half* row, float weight, int64_t size);
-void add_scaled(double* sums, const double* row, double weight, int64_t size);
+// A row and what it is multiplied by.
+template <typename T>
+struct Term {
+  const T* row;
+  Accumulator<T> weight;
+};
 
-// row[i] = sums[i], rounded
-void store(float* row, const float* sums, int64_t size);
-void store(c10::BFloat16* row, const float* sums, int64_t size);
-void store(c10::Half* row, const float* sums, int64_t size);
-void store(double* row, const double* sums, int64_t size);
+// sum[i] = terms[0].weight * terms[0].row[i] + terms[1].weight * terms[1].row[i] + ..., in this order and starting
+// from 0.
+void sum_terms(float* sum, const Term<float>* terms, int64_t num_terms, int64_t size);
+void sum_terms(c10::BFloat16* sum, const Term<c10::BFloat16>* terms, int64_t num_terms, int64_t size);
+void sum_terms(c10::Half* sum, const Term<c10::Half>* terms, int64_t num_terms, int64_t size);
+void sum_terms(double* sum, const Term<double>* terms, int64_t num_terms, int64_t size);
 
 // The sum of a[i] * b[i], in an order that depends on the size alone.
 float dot(const float* a, const float* b, int64_t size);
@@ -67,20 +70,14 @@ inline int64_t grain_of_rows(int64_t elements_a_row) {
   return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, elements_a_row));
 }
 
-// Rows are summed block by block, so that the sums stay in the first-level cache.
-inline constexpr int64_t kSumsBlock = 1024;
-
 // Row i of `out` is the sum of what `terms(i, add)` gives to `add(row, weight)`, in that order and starting from 0.
 template <typename T, typename Terms>
 void sum_rows(T* out, int64_t begin, int64_t end, int64_t size, const Terms& terms) {
-  Accumulator<T> sums[kSumsBlock];
+  std::vector<Term<T>> added;
   for (int64_t row = begin; row < end; ++row) {
-    for (int64_t first = 0; first < size; first += kSumsBlock) {
-      const int64_t count = std::min(kSumsBlock, size - first);
-      std::fill_n(sums, count, Accumulator<T>{0});
-      terms(row, [&](const T* term, Accumulator<T> weight) { add_scaled(sums, term + first, weight, count); });
-      store(out + row * size + first, sums, count);
-    }
+    added.clear();
+    terms(row, [&](const T* term, Accumulator<T> weight) { added.push_back({term, weight}); });
+    sum_terms(out + row * size, added.data(), added.size(), size);
   }
 }
 
