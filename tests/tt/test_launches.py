@@ -174,7 +174,9 @@ def test_permute_launches_and_nothing_else():
     torch.tt.set_fallback_mode("error")
     PERMUTE(hidden, tokens)
     assert torch.tt.num_launches() - before == 1
-    with pytest.raises(NotImplementedError, match="moe::permute has no kernel for tt, and the fallback to the CPU is off"):
+    with pytest.raises(
+        NotImplementedError, match="moe::permute has no kernel for tt, and the fallback to the CPU is off"
+    ):
         PERMUTE(hidden.to(torch.float8_e5m2), tokens)
 
 
