@@ -94,6 +94,14 @@ def test_strided(device):
     )
 
 
+def test_a_part_of_a_tensor(device):
+    """Rows and tokens that begin somewhere in memory."""
+    (_, _, tokens, _, _), _ = grouped(33)
+    hidden = rows(34, 5, torch.bfloat16)
+    expected = PERMUTE.expected(hidden[1:], tokens[3:])
+    assert_same_bits(PERMUTE(hidden.to(device)[1:], tokens.to(device)[3:]), expected)
+
+
 @pytest.mark.parametrize("bad", [4, -2, 2**31 - 1, -(2**31)])
 def test_indices_out_of_range(device, bad):
     words = f"in [0, 4) or -1, got {bad} at"

@@ -490,14 +490,31 @@ TEST(rows_on_blackhole) {
   permute_all(*open_blackhole());
 }
 
-// Blocks of tokens that a worker takes in turn.
+// Blocks of tokens that a worker takes in turn: it remembers where later ones go, unless they are too many; those of
+// another part of the rows are met anew.
 TEST(rows_on_one_core) {
   Environment grid("TORCH_TT_GRID", "1x1");
   const auto device = open_wormhole();
   Launcher launcher = make_launcher(*device);
   for (const PageKind pages : {kFlatPages, kRowPages}) {
-    permute_rows(*device, launcher, {1500, 4000, 2049, {.page_size = 4096, .pages = pages}});
+    const Paging paging{.page_size = 4096, .pages = pages};
+    permute_rows(*device, launcher, {1500, 4000, 2049, paging});
+    permute_rows(*device, launcher, {3000, 32000, 600, paging});
+    permute_rows(*device, launcher, {7, 20, 400001, paging});
   }
+}
+
+TEST(blocks_do_not_read_all_tokens_again) {
+  Environment grid("TORCH_TT_GRID", "1x1");
+  const auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  constexpr uint64_t kTokens = 2000;
+  constexpr uint64_t kNumRows = 7000;
+  constexpr uint64_t kWidth = 2048;
+  permute_rows(*device, launcher, {kTokens, kNumRows, kWidth, {.page_size = 4096}});
+  device->synchronize();
+  // Once for each worker, and once together.
+  CHECK_EQ(device->dram_traffic().value().read, kTokens * kWidth * 2 + 3 * kNumRows * 4);
 }
 
 TEST(a_token_is_read_once) {

@@ -8,10 +8,12 @@
 // tokens, blocks of 2 and rows of two parts, these are the workers:
 //
 //   token     0  1  2  3  4
-//   part 0    0  0  2  2  4
-//   part 1    1  1  3  3  5
+//   part 0    0  0  1  1  2
+//   part 1    3  3  4  4  5
 //
-// If there are more blocks than workers, because L1 has no room for larger ones, a worker takes several in turn.
+// If there are more blocks than workers, because L1 has no room for larger ones, a worker takes consecutive ones in
+// turn. While it looks for the tokens of one, it notes where those of the next ones go, if they are not too many to
+// remember.
 
 #include <cstdint>
 
@@ -66,6 +68,11 @@ FORCE_INLINE void find(
   }
 }
 
+// Blocks of all tokens, for each part of their rows.
+FORCE_INLINE uint32_t num_blocks_of(const PermuteArgs& args) {
+  return div_up(args.num_tokens, args.plan.block);
+}
+
 // A part of the rows of a block of tokens.
 class Block {
  public:
@@ -73,9 +80,9 @@ class Block {
       : args_(args),
         parts_(scratch + args.scratch.parts),
         moved_(scratch + args.scratch.moved),
-        first_token_(number / args.plan.num_parts * args.plan.block),
+        first_token_(number % num_blocks_of(args) * args.plan.block),
         num_tokens_(min(args.plan.block, args.num_tokens - first_token_)),
-        column_(number % args.plan.num_parts * args.plan.part),
+        column_(number / num_blocks_of(args) * args.plan.part),
         size_(min(args.plan.part, args.row_width - column_) * kRowUnit) {}
 
   uint32_t first_token() const {
@@ -83,6 +90,11 @@ class Block {
   }
   uint32_t num_tokens() const {
     return num_tokens_;
+  }
+  // Tokens of this block and of the `more` that follow it with the same part.
+  uint32_t num_tokens_with(uint32_t more) const {
+    const uint32_t rest = args_.num_tokens - first_token_;
+    return more < div_up(rest, args_.plan.block) ? min((more + 1) * args_.plan.block, rest) : rest;
   }
 
   // Starts reading it, done at the next read_barrier().
@@ -138,6 +150,46 @@ class Block {
   const uint32_t size_;
 };
 
+// Where the tokens of later blocks go, as a worker met them while it looked for those of an earlier one.
+class Remembered {
+ public:
+  Remembered(const PermuteArgs& args, uint32_t scratch)
+      : places_(l1_pointer<TokenPlace>(scratch + args.scratch.remembered)), capacity_(args.plan.remembered) {}
+
+  void clear() {
+    count_ = 0;
+  }
+
+  [[gnu::noinline]] void add(uint32_t token, uint32_t row) {
+    if (count_ < capacity_) {
+      places_[count_].token = token;
+      places_[count_].row = row;
+    }
+    ++count_;
+  }
+
+  // Whether all had room.
+  bool is_complete() const {
+    return count_ <= capacity_;
+  }
+
+  // Calls `visit(token - first_token, row)` for each that is in [first_token, first_token + num_tokens).
+  template <typename Visit>
+  FORCE_INLINE void visit(uint32_t first_token, uint32_t num_tokens, const Visit& visit) const {
+    for (uint32_t i = 0; i < count_; ++i) {
+      const uint32_t token = places_[i].token - first_token;
+      if (token < num_tokens) {
+        visit(token, places_[i].row);
+      }
+    }
+  }
+
+ private:
+  const L1Pointer<TokenPlace> places_;
+  const uint32_t capacity_;
+  uint32_t count_ = 0;
+};
+
 // Starts writing zeros to the rows without a token, among the worker's share of them.
 [[gnu::noinline]] void write_zeros(const PermuteArgs& args, uint32_t worker, uint32_t scratch, InvalidId& invalid_id) {
   const DramRange<kPermuted> permuted(args.permuted);
@@ -171,17 +223,33 @@ FORCE_INLINE void permute(const PermuteArgs& args, uint32_t worker, uint32_t scr
   }
   InvalidId invalid_id;
   write_zeros(args, worker, scratch, invalid_id);
-  const uint32_t num_blocks = div_up(args.num_tokens, args.plan.block) * args.plan.num_parts;
-  for (uint32_t number = worker; number < num_blocks; number += args.plan.num_workers) {
+  Remembered remembered(args, scratch);
+  bool remembers = false;
+  const WorkSplit share(num_blocks_of(args) * args.plan.num_parts, worker, args.plan.num_workers);
+  for (uint32_t number = share.begin; number < share.end; ++number) {
     const Block block(args, number, scratch);
     // The parts of the block before must have left L1.
     noc_async_writes_flushed();
     block.start_reading();
+    // The first tokens are those of another part than before.
+    if (remembers && block.first_token() > 0) {
+      read_barrier();
+      remembered.visit(
+          block.first_token(), block.num_tokens(), [&](uint32_t token, uint32_t row) { block.write(token, row); });
+      continue;
+    }
+    remembered.clear();
+    const uint32_t num_tokens = block.num_tokens_with(share.end - number - 1);
     for_each_slice(args, 0, args.num_rows, scratch, [&](L1Pointer<uint32_t> tokens, uint32_t first, uint32_t count) {
-      find(tokens, count, block.first_token(), block.num_tokens(), [&](uint32_t i, uint32_t token) {
-        block.write(token, first + i);
+      find(tokens, count, block.first_token(), num_tokens, [&](uint32_t i, uint32_t token) {
+        if (token < block.num_tokens()) {
+          block.write(token, first + i);
+        } else {
+          remembered.add(block.first_token() + token, first + i);
+        }
       });
     });
+    remembers = remembered.is_complete();
   }
   write_barrier();
   invalid_id.report(args.invalid_ids, worker, scratch);

@@ -20,6 +20,9 @@ using kernels::PermuteScratch;
 // Tokens of the output's rows that a worker holds at a time, at most: enough to hide the latency of a read.
 constexpr uint32_t kMaxSlice = 8192;
 
+// Places of later tokens that a worker remembers, at most.
+constexpr uint32_t kMaxRemembered = 8192;
+
 // A row is not cut into smaller parts: to write one takes about as long.
 constexpr uint32_t kMinPartBytes = 1024;
 
@@ -39,8 +42,9 @@ PermutePlan plan_with(const Permutation& permutation, uint32_t all_workers, uint
   PermutePlan plan{};
   plan.num_workers = workers_for(permutation, all_workers);
   plan.slice = std::min(permutation.num_rows, kMaxSlice);
+  plan.remembered = std::min(permutation.num_rows, kMaxRemembered);
   // A part to be moved, and a block of one.
-  const uint32_t beside = PermuteScratch::of(plan).moved;
+  const uint32_t beside = PermuteScratch::of(plan).end;
   const uint32_t space = worker_bytes > beside ? worker_bytes - beside : 0;
   const auto max_part = static_cast<uint32_t>(round_down(space / 2, kAlignment));
   if (max_part < 2 * kAlignment) {
