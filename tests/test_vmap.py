@@ -55,6 +55,17 @@ def test_choices(operator, in_dims, id_dtype):
     assert_like_a_loop(lambda ids, weights: operator.overload(ids, weights, E, **options), in_dims, *arguments)
 
 
+def test_devices(operator, device):
+    arguments = choices()
+
+    def function(ids, weights):
+        return operator.overload(ids, weights, E)
+
+    actual = as_tuple(torch.vmap(function)(*(tensor.to(device) for tensor in arguments)))
+    assert all(output.device.type == device.type for output in actual)
+    assert_same_bits(actual, looped(function, (0, 0), *arguments))
+
+
 @pytest.mark.parametrize("in_dims", [(0, 0, 0), (None, None, 1), (None, 2, 0)], ids=str)
 def test_local_experts(operator, in_dims):
     """A device for each element, say."""
