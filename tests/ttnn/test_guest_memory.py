@@ -7,7 +7,7 @@ pytestmark = needs_ttnn_and_chip
 
 IMPORTS = """
 import gc, torch, torch_moe_ttnn, ttnn
-from torch_moe_ttnn.tt._interchange import from_ttnn, to_ttnn as back
+from torch_moe_ttnn.ttnn import from_ttnn, to_ttnn as back
 
 def error(call, *args, **kwargs):
     try:

@@ -3,6 +3,7 @@
 Importing ``torch_moe_ttnn.ttnn`` imports ttnn; importing ``torch_moe_ttnn`` does not. ``docs/ttnn.md`` begins here.
 """
 
+from torch_moe_ttnn.ttnn._interchange import from_ttnn, to_ttnn
 from torch_moe_ttnn.ttnn._operators import (
     Grouping,
     Routing,
@@ -18,9 +19,11 @@ __all__ = [
     "Grouping",
     "Routing",
     "check",
+    "from_ttnn",
     "permute",
     "prepare_grouping",
     "prepare_mapping",
     "prepare_routing",
     "register",
+    "to_ttnn",
 ]

@@ -1,30 +1,26 @@
-"""Tensors of ttnn as tensors on ``tt``, and the other way round: ``torch_moe_ttnn.ttnn`` hands both out."""
-
-import importlib
-from typing import Any, TypeAlias
+"""Tensors of ttnn as tensors on ``tt``, and the other way round."""
 
 import torch
+import ttnn
 
 from torch_moe_ttnn import _C
 
-Tensor: TypeAlias = Any
-"""``ttnn.Tensor``; ttnn has no types."""
+__all__ = ["from_ttnn", "to_ttnn"]
 
-# What ttnn calls them, by PyTorch's dtype.
 _DTYPES = {
-    torch.bfloat16: "bfloat16",
-    torch.float32: "float32",
-    torch.int32: "int32",
-    torch.uint8: "uint8",
-    torch.uint16: "uint16",
-    torch.uint32: "uint32",
+    torch.bfloat16: ttnn.bfloat16,
+    torch.float32: ttnn.float32,
+    torch.int32: ttnn.int32,
+    torch.uint8: ttnn.uint8,
+    torch.uint16: ttnn.uint16,
+    torch.uint32: ttnn.uint32,
 }
 
 _MIN_PAGE, _MAX_PAGE = 64, 4096
 """Bytes of a page that kernels read and write on every chip: ``csrc/tt/kernels/common/args.h``."""
 
 
-def from_ttnn(tensor: Tensor, *, copy: bool | None = None) -> torch.Tensor:
+def from_ttnn(tensor: ttnn.Tensor, *, copy: bool | None = None) -> torch.Tensor:
     """Return a tensor on ``tt`` with the shape and values of a ``ttnn.Tensor``.
 
     Without a copy the two share their memory: what either writes, the other reads. ``tt`` keeps the memory allocated as
@@ -40,12 +36,13 @@ def from_ttnn(tensor: Tensor, *, copy: bool | None = None) -> torch.Tensor:
         ValueError: the tensor is none that ``tt`` can have, or a copy is needed and ``copy`` is ``False``.
         RuntimeError: ``tt`` cannot use the chip; ``docs/tt-metalium.md`` says when.
     """
-    ttnn = _ttnn()
     if not isinstance(tensor, ttnn.Tensor):
         raise ValueError(f"expected a ttnn.Tensor, got {type(tensor).__name__}")
-    dtype = next((ours for ours, theirs in _DTYPES.items() if getattr(ttnn, theirs) == tensor.dtype), None)
+    dtype = next((ours for ours, theirs in _DTYPES.items() if theirs == tensor.dtype), None)
     if dtype is None:
-        raise ValueError(f"expected one of {', '.join(_DTYPES.values())}, got {tensor.dtype}: call ttnn.typecast first")
+        raise ValueError(
+            f"expected one of {', '.join(theirs.name.lower() for theirs in _DTYPES.values())}, got {tensor.dtype}: call ttnn.typecast first"
+        )
     if not ttnn.is_tensor_storage_on_device(tensor) or not tensor.is_allocated():
         raise ValueError(
             "expected a tensor that is allocated on a device, got one that is not: call ttnn.to_device first"
@@ -81,7 +78,7 @@ def from_ttnn(tensor: Tensor, *, copy: bool | None = None) -> torch.Tensor:
     return _C.tt.borrow_memory(chips[0], tensor.buffer_address(), page, shape, dtype, tensor)
 
 
-def to_ttnn(tensor: torch.Tensor, device: Any = None) -> Tensor:  # noqa: ANN401 - ttnn has no types
+def to_ttnn(tensor: torch.Tensor, device: ttnn.MeshDevice | None = None) -> ttnn.Tensor:
     """Return a ``ttnn.Tensor`` with the shape and values of a tensor on ``tt``.
 
     What ``from_ttnn`` made without a copy comes back as the tensor that it was made of. Anything else is copied, by way
@@ -95,17 +92,16 @@ def to_ttnn(tensor: torch.Tensor, device: Any = None) -> Tensor:  # noqa: ANN401
         IndexError: an operator that ran since the last wait found an expert id out of range.
         ValueError: there is no ttnn tensor of this dtype, or the device is another chip's.
     """
-    ttnn = _ttnn()
     if tensor.device.type != "tt":
         raise ValueError(f"expected a tensor on tt, got one on {tensor.device}")
     if tensor.dtype not in _DTYPES:
         raise ValueError(f"expected one of {', '.join(map(str, _DTYPES))}, got {tensor.dtype}: convert it first")
-    lender: Tensor = _C.tt.lender_of(tensor)
+    lender: ttnn.Tensor | None = _C.tt.lender_of(tensor)
     if (
         lender is not None
         and lender.is_allocated()
         and list(lender.shape) == list(tensor.shape)
-        and lender.dtype == getattr(ttnn, _DTYPES[tensor.dtype])
+        and lender.dtype == _DTYPES[tensor.dtype]
         and tensor.is_contiguous()
         and tensor.storage_offset() == 0
     ):
@@ -118,12 +114,8 @@ def to_ttnn(tensor: torch.Tensor, device: Any = None) -> Tensor:  # noqa: ANN401
         raise ValueError(f"expected ttnn's device of {tensor.device}, got one of the chips {device.get_device_ids()}")
     return ttnn.from_torch(
         tensor.cpu(),
-        dtype=getattr(ttnn, _DTYPES[tensor.dtype]),
+        dtype=_DTYPES[tensor.dtype],
         layout=ttnn.ROW_MAJOR_LAYOUT,
         device=device,
         memory_config=ttnn.DRAM_MEMORY_CONFIG,
     )
-
-
-def _ttnn() -> Any:  # noqa: ANN401 - ttnn has no types
-    return importlib.import_module("ttnn")
