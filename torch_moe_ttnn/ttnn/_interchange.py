@@ -40,9 +40,8 @@ def from_ttnn(tensor: ttnn.Tensor, *, copy: bool | None = None) -> torch.Tensor:
         raise ValueError(f"expected a ttnn.Tensor, got {type(tensor).__name__}")
     dtype = next((ours for ours, theirs in _DTYPES.items() if theirs == tensor.dtype), None)
     if dtype is None:
-        raise ValueError(
-            f"expected one of {', '.join(theirs.name.lower() for theirs in _DTYPES.values())}, got {tensor.dtype}: call ttnn.typecast first"
-        )
+        wanted = ", ".join(theirs.name.lower() for theirs in _DTYPES.values())
+        raise ValueError(f"expected one of {wanted}, got {tensor.dtype}: call ttnn.typecast first")
     if not ttnn.is_tensor_storage_on_device(tensor) or not tensor.is_allocated():
         raise ValueError(
             "expected a tensor that is allocated on a device, got one that is not: call ttnn.to_device first"
