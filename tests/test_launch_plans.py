@@ -76,8 +76,8 @@ def test_the_log_knows_what_a_record_speaks_of(target, log):
     assert log.message(bytes(64 * 144)) is None
     plan_mapping(target, log, shape(32, 4, 128))
     plan_mapping(target, log, shape(32, 5, 128, ids_signed=True))
-    call, position, id_low, operation = 2, 13, 2**32 - 7, 1
-    record = struct.pack("<6I", call, position, id_low, 0, 0, operation).ljust(64, b"\0")
+    call, position, id_low, operation, limit = 2, 13, 2**32 - 7, 1, 128
+    record = struct.pack("<7I", call, position, id_low, 0, 0, operation, limit).ljust(64, b"\0")
     text = log.message(bytes(64) + record + bytes(64))
     assert text.startswith("moe::prepare_mapping: expected expert ids in [0, 128)")
     assert "got -7 at selected_experts[2, 3]" in text
