@@ -7,7 +7,7 @@ import pytest
 from torch_moe_ttnn import _C
 
 COLUMNS, ROWS = 8, 9
-RECORDS = (4096, 64)
+RECORDS = (4096, 64, 64)
 
 
 @pytest.fixture
@@ -21,18 +21,19 @@ def log():
     return _C.launch.InvalidIdLog()
 
 
-def shape(tokens, top_k, experts, id_size=4, ids_signed=False):
-    return _C.launch.ChoicesShape(tokens, top_k, experts, id_size, ids_signed, weight_size=2)
+def shape(tokens, top_k, experts, id_size=4, ids_signed=False, local=None):
+    return _C.launch.ChoicesShape(tokens, top_k, experts, id_size, ids_signed, weight_size=2, local=local)
 
 
-def plan_mapping(target, log, choices, ids=(1 << 20, 32), mapping=(3 << 20, 256)):
-    (launch,) = _C.launch.prepare_mapping(target, log, choices, ids, (2 << 20, 32), RECORDS, mapping)
+def plan_mapping(target, log, choices, ids=(1 << 20, 16, 32), mapping=(3 << 20, 256, 256), local=None):
+    (launch,) = _C.launch.prepare_mapping(target, log, choices, ids, (2 << 20, 8, 32), RECORDS, local, mapping)
     return launch
 
 
 def plan_routing(target, log, choices):
-    addresses = [(number << 20, 32) for number in range(3, 6)]
-    return _C.launch.prepare_routing(target, log, choices, (1 << 20, 32), (2 << 20, 32), RECORDS, *addresses)
+    addresses = [(number << 20, 512, 512) for number in range(3, 6)]
+    ids, weights = (1 << 20, 16, 32), (2 << 20, 8, 32)
+    return _C.launch.prepare_routing(target, log, choices, ids, weights, RECORDS, None, *addresses)
 
 
 def test_a_launch_says_what_to_build(target, log):
@@ -51,11 +52,20 @@ def test_a_launch_says_what_to_build(target, log):
 
 def test_programs_do_not_depend_on_sizes_and_addresses(target, log):
     one = plan_mapping(target, log, shape(32, 4, 128))
-    other = plan_mapping(target, log, shape(30, 3, 64), ids=(7 << 20, 64), mapping=(9 << 20, 128))
+    other = plan_mapping(target, log, shape(30, 3, 64), ids=(7 << 20, 12, 64), mapping=(9 << 20, 128, 128))
     assert one.key == other.key
     assert one.common_args != other.common_args
     assert len(one.common_args) == len(other.common_args)
     assert plan_mapping(target, log, shape(32, 4, 128, id_size=2)).key != one.key
+
+
+def test_local_experts_are_another_program(target, log):
+    choices = shape(32, 4, 128, local=(8, 4, True))
+    launch = plan_mapping(target, log, choices, mapping=(3 << 20, 16, 32), local=(5 << 20, 32, 32))
+    assert launch.key != plan_mapping(target, log, shape(32, 4, 128)).key
+    assert 5 << 20 in launch.common_args
+    # An accessor for each tensor, of which there is one more.
+    assert launch.describe([2, 0] * 5).kernels[0].compile_args[-10:] == [2, 0] * 5
 
 
 def test_addresses_are_in_the_common_arguments(target, log):
@@ -85,9 +95,9 @@ def test_the_log_knows_what_a_record_speaks_of(target, log):
 
 def test_rows_that_do_not_fit_are_refused(target, log):
     with pytest.raises(RuntimeError, match="expected rows of choices of at most 4096 bytes, got 8000 bytes"):
-        plan_mapping(target, log, shape(1, 2000, 4000), ids=(1 << 20, 8000))
+        plan_mapping(target, log, shape(1, 2000, 4000), ids=(1 << 20, 8000, 8000))
     with pytest.raises(RuntimeError, match="expected rows of the map of at most"):
-        plan_mapping(target, log, shape(1, 1, 1 << 20), mapping=(3 << 20, 2 << 20))
+        plan_mapping(target, log, shape(1, 1, 1 << 20), mapping=(3 << 20, 2 << 20, 2 << 20))
 
 
 def test_lists_that_kernels_cannot_number_are_refused(target, log):

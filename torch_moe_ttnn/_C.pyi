@@ -28,7 +28,15 @@ class launch:
 
     class ChoicesShape:
         def __init__(
-            self, num_tokens: int, top_k: int, num_experts: int, id_size: int, ids_signed: bool, weight_size: int
+            self,
+            num_tokens: int,
+            top_k: int,
+            num_experts: int,
+            id_size: int,
+            ids_signed: bool,
+            weight_size: int,
+            # Their number, bytes of an id, and whether ids are signed.
+            local: tuple[int, int, bool] | None = None,
         ) -> None: ...
 
     class Kernel:
@@ -58,43 +66,49 @@ class launch:
         def common_args(self) -> list[int]: ...
         def describe(self, accessor_args: list[int]) -> launch.Program: ...
 
-    # A tensor with a page for each row is its address, and the bytes from one page to the next in its bank.
+    # A tensor with a page for each row is its address, the bytes of a row, and those from one page to the next in its
+    # bank.
     @staticmethod
     def prepare_mapping(
         target: Target,
         log: InvalidIdLog,
         shape: ChoicesShape,
-        ids: tuple[int, int],
-        weights: tuple[int, int],
-        records: tuple[int, int],
-        mapping: tuple[int, int],
+        ids: tuple[int, int, int],
+        weights: tuple[int, int, int],
+        records: tuple[int, int, int],
+        local_experts: tuple[int, int, int] | None,
+        mapping: tuple[int, int, int],
     ) -> list[Launch]: ...
     @staticmethod
     def prepare_routing(
         target: Target,
         log: InvalidIdLog,
         shape: ChoicesShape,
-        ids: tuple[int, int],
-        weights: tuple[int, int],
-        records: tuple[int, int],
-        counts: tuple[int, int],
-        tokens: tuple[int, int],
-        token_weights: tuple[int, int],
+        ids: tuple[int, int, int],
+        weights: tuple[int, int, int],
+        records: tuple[int, int, int],
+        local_experts: tuple[int, int, int] | None,
+        counts: tuple[int, int, int],
+        tokens: tuple[int, int, int],
+        token_weights: tuple[int, int, int],
+        max_tokens: int | None = None,
     ) -> list[Launch]: ...
     @staticmethod
     def prepare_grouping(
         target: Target,
         log: InvalidIdLog,
         shape: ChoicesShape,
-        ids: tuple[int, int],
-        weights: tuple[int, int],
-        records: tuple[int, int],
-        sizes: tuple[int, int],
-        offsets: tuple[int, int],
-        tokens: tuple[int, int],
-        grouped_weights: tuple[int, int],
-        positions: tuple[int, int],
-        alignment: int,
+        ids: tuple[int, int, int],
+        weights: tuple[int, int, int],
+        records: tuple[int, int, int],
+        local_experts: tuple[int, int, int] | None,
+        sizes: tuple[int, int, int],
+        offsets: tuple[int, int, int],
+        tokens: tuple[int, int, int],
+        grouped_weights: tuple[int, int, int],
+        positions: tuple[int, int, int],
+        alignment: int = 1,
+        max_tokens: int | None = None,
     ) -> list[Launch]: ...
     @staticmethod
     def permute(
@@ -102,11 +116,10 @@ class launch:
         log: InvalidIdLog,
         num_tokens: int,
         num_rows: int,
-        row_size: int,
-        grouped_tokens: tuple[int, int],
-        hidden: tuple[int, int],
-        records: tuple[int, int],
-        permuted: tuple[int, int],
+        grouped_tokens: tuple[int, int, int],
+        hidden: tuple[int, int, int],
+        records: tuple[int, int, int],
+        permuted: tuple[int, int, int],
     ) -> list[Launch]: ...
 
 class tt:

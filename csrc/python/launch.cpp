@@ -1,11 +1,13 @@
 #include "python/launch.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -29,12 +31,16 @@ namespace {
 using namespace tt::launch;
 using tt::runtime::ProgramDescription;
 
-// A tensor with a page for each row: its address, and the bytes from one page to the next in its bank.
-using Rows = std::pair<uint32_t, uint32_t>;
+// A tensor with a page for each row: its address, the bytes of a row, and those from one page to the next in its bank.
+using Rows = std::array<uint32_t, 3>;
 
-Tensor tensor_of(const Rows& rows, uint64_t row_elements, uint32_t element_size) {
-  return row_tensor(rows.first, static_cast<uint32_t>(row_elements * element_size), rows.second);
+Tensor tensor_of(const Rows& rows) {
+  const auto& [address, row_size, row_stride] = rows;
+  return row_tensor(address, row_size, row_stride);
 }
+
+// The local experts but for their address: their number, bytes of an id, and whether ids are signed.
+using LocalShape = std::tuple<uint32_t, uint32_t, bool>;
 
 // The router's choices but for their addresses.
 struct ChoicesShape {
@@ -44,23 +50,28 @@ struct ChoicesShape {
   uint32_t id_size;
   bool ids_signed;
   uint32_t weight_size;
+  std::optional<LocalShape> local;
 
-  RouterChoices at(const Rows& ids, const Rows& weights) const {
-    return {
-        .ids = tensor_of(ids, top_k, id_size),
+  RouterChoices at(const Rows& ids, const Rows& weights, const std::optional<Rows>& local_experts) const {
+    RouterChoices choices{
+        .ids = tensor_of(ids),
         .id_size = id_size,
         .ids_signed = ids_signed,
-        .weights = tensor_of(weights, top_k, weight_size),
+        .weights = tensor_of(weights),
         .weight_size = weight_size,
         .num_tokens = num_tokens,
         .top_k = top_k,
         .num_experts = num_experts};
+    if (local_experts) {
+      const auto& [count, local_id_size, local_ids_signed] = local.value();
+      choices.local_experts = LocalExperts{tensor_of(*local_experts), local_id_size, local_ids_signed, count};
+    }
+    return choices;
   }
 };
 
 tt::kernels::InvalidIdArgs begin_call(InvalidIdLog& log, const Checks& checks, const Rows& records) {
-  using tt::kernels::kInvalidIdRecordSize;
-  return log.begin_call(checks, tensor_of(records, 1, kInvalidIdRecordSize).range);
+  return log.begin_call(checks, tensor_of(records).range);
 }
 
 std::vector<Launch> prepare_mapping(
@@ -70,13 +81,11 @@ std::vector<Launch> prepare_mapping(
     const Rows& ids,
     const Rows& weights,
     const Rows& records,
+    const std::optional<Rows>& local_experts,
     const Rows& mapping) {
-  const RouterChoices choices = shape.at(ids, weights);
+  const RouterChoices choices = shape.at(ids, weights, local_experts);
   return plan_prepare_mapping(
-      target,
-      choices,
-      begin_call(log, checks_of(kPrepareMapping, choices), records),
-      tensor_of(mapping, shape.num_experts, shape.weight_size));
+      target, choices, begin_call(log, checks_of(kPrepareMapping, choices), records), tensor_of(mapping));
 }
 
 std::vector<Launch> prepare_routing(
@@ -86,18 +95,20 @@ std::vector<Launch> prepare_routing(
     const Rows& ids,
     const Rows& weights,
     const Rows& records,
+    const std::optional<Rows>& local_experts,
     const Rows& counts,
     const Rows& tokens,
-    const Rows& token_weights) {
-  const RouterChoices choices = shape.at(ids, weights);
-  const auto layout = RoutingLayout<uint64_t>::of(shape.num_tokens, shape.top_k, shape.num_experts);
+    const Rows& token_weights,
+    std::optional<uint32_t> max_tokens) {
+  const RouterChoices choices = shape.at(ids, weights, local_experts);
   return plan_prepare_routing(
       target,
       choices,
       begin_call(log, checks_of(kPrepareRouting, choices), records),
-      tensor_of(counts, layout.num_rows, sizeof(uint32_t)),
-      tensor_of(tokens, layout.row_width, sizeof(uint32_t)),
-      tensor_of(token_weights, layout.row_width, shape.weight_size));
+      tensor_of(counts),
+      tensor_of(tokens),
+      tensor_of(token_weights),
+      max_tokens);
 }
 
 std::vector<Launch> prepare_grouping(
@@ -107,35 +118,35 @@ std::vector<Launch> prepare_grouping(
     const Rows& ids,
     const Rows& weights,
     const Rows& records,
+    const std::optional<Rows>& local_experts,
     const Rows& sizes,
     const Rows& offsets,
     const Rows& tokens,
     const Rows& grouped_weights,
     const Rows& positions,
-    uint32_t alignment) {
-  const uint32_t num_groups = shape.num_experts;
-  if (num_groups > max_groups(target)) {
+    uint32_t alignment,
+    std::optional<uint32_t> max_tokens) {
+  const RouterChoices choices = shape.at(ids, weights, local_experts);
+  if (choices.num_rows() > max_groups(target)) {
     throw tt::runtime::DeviceError(
         tt::str(
             kPrepareGrouping,
             ": expected at most ",
             max_groups(target),
             " groups, whose counts have room in a core's L1, got ",
-            num_groups,
+            choices.num_rows(),
             "; group on the host, with torch_moe_ttnn.prepare_grouping"));
   }
-  const RouterChoices choices = shape.at(ids, weights);
-  const auto layout = GroupingLayout<uint64_t>::of(uint64_t{shape.num_tokens} * shape.top_k, num_groups, alignment);
   return plan_prepare_grouping(
       target,
       choices,
-      {.alignment = alignment},
+      {.alignment = alignment, .max_tokens = max_tokens},
       begin_call(log, checks_of(kPrepareGrouping, choices), records),
-      {.sizes = tensor_of(sizes, num_groups, sizeof(int32_t)),
-       .offsets = tensor_of(offsets, uint64_t{num_groups} + 1, sizeof(int32_t)),
-       .tokens = tensor_of(tokens, layout.num_rows, sizeof(int32_t)),
-       .weights = tensor_of(grouped_weights, layout.num_rows, shape.weight_size),
-       .positions = tensor_of(positions, shape.top_k, sizeof(int32_t))});
+      {.sizes = tensor_of(sizes),
+       .offsets = tensor_of(offsets),
+       .tokens = tensor_of(tokens),
+       .weights = tensor_of(grouped_weights),
+       .positions = tensor_of(positions)});
 }
 
 std::vector<Launch> permute(
@@ -143,19 +154,17 @@ std::vector<Launch> permute(
     InvalidIdLog& log,
     uint32_t num_tokens,
     uint32_t num_rows,
-    uint32_t row_size,
     const Rows& grouped_tokens,
     const Rows& hidden,
     const Rows& records,
     const Rows& permuted) {
   const Permutation permutation{
-      .hidden = tensor_of(hidden, row_size, 1),
-      .grouped_tokens = tensor_of(grouped_tokens, num_rows, sizeof(int32_t)),
+      .hidden = tensor_of(hidden),
+      .grouped_tokens = tensor_of(grouped_tokens),
       .num_tokens = num_tokens,
       .num_rows = num_rows,
-      .row_size = row_size};
-  return plan_permute(
-      target, permutation, begin_call(log, checks_of(permutation), records), tensor_of(permuted, row_size, 1));
+      .row_size = permuted[1]};
+  return plan_permute(target, permutation, begin_call(log, checks_of(permutation), records), tensor_of(permuted));
 }
 
 void bind_program(pybind11::module_& m) {
@@ -225,13 +234,14 @@ void bind_launch(pybind11::module_& module) {
 
   pybind11::class_<ChoicesShape>(m, "ChoicesShape")
       .def(
-          pybind11::init<uint32_t, uint32_t, uint32_t, uint32_t, bool, uint32_t>(),
+          pybind11::init<uint32_t, uint32_t, uint32_t, uint32_t, bool, uint32_t, std::optional<LocalShape>>(),
           arg("num_tokens"),
           arg("top_k"),
           arg("num_experts"),
           arg("id_size"),
           arg("ids_signed"),
-          arg("weight_size"));
+          arg("weight_size"),
+          arg("local") = pybind11::none());
 
   pybind11::class_<Launch>(m, "Launch")
       .def_property_readonly(
@@ -262,6 +272,7 @@ void bind_launch(pybind11::module_& module) {
       arg("ids"),
       arg("weights"),
       arg("records"),
+      arg("local_experts"),
       arg("mapping"));
   m.def(
       "prepare_routing",
@@ -272,9 +283,11 @@ void bind_launch(pybind11::module_& module) {
       arg("ids"),
       arg("weights"),
       arg("records"),
+      arg("local_experts"),
       arg("counts"),
       arg("tokens"),
-      arg("token_weights"));
+      arg("token_weights"),
+      arg("max_tokens") = pybind11::none());
   m.def(
       "prepare_grouping",
       torch::wrap_pybind_function(&prepare_grouping),
@@ -284,12 +297,14 @@ void bind_launch(pybind11::module_& module) {
       arg("ids"),
       arg("weights"),
       arg("records"),
+      arg("local_experts"),
       arg("sizes"),
       arg("offsets"),
       arg("tokens"),
       arg("grouped_weights"),
       arg("positions"),
-      arg("alignment"));
+      arg("alignment") = 1,
+      arg("max_tokens") = pybind11::none());
   m.def(
       "permute",
       torch::wrap_pybind_function(&permute),
@@ -297,7 +312,6 @@ void bind_launch(pybind11::module_& module) {
       arg("log"),
       arg("num_tokens"),
       arg("num_rows"),
-      arg("row_size"),
       arg("grouped_tokens"),
       arg("hidden"),
       arg("records"),

@@ -60,7 +60,10 @@ def bits(tensor):
     return tensor.contiguous().view(torch.uint8)
 
 
-def call_and_check(operator, on_host, on_device, experts, memory_config=None, **options):
-    outputs = getattr(moe, operator)(*on_device, experts, memory_config=memory_config, **options)
-    check_outputs(operator, on_host, outputs, experts, **options)
+def call_and_check(operator, on_host, on_device, experts, memory_config=None, local_experts=None, **options):
+    """Call, and compare. `local_experts` is a pair of the host's and the device's, if given."""
+    local = {} if local_experts is None else {"local_experts": local_experts[1]}
+    outputs = getattr(moe, operator)(*on_device, experts, memory_config=memory_config, **local, **options)
+    expected = {} if local_experts is None else {"local_experts": local_experts[0]}
+    check_outputs(operator, on_host, outputs, experts, **expected, **options)
     return as_tuple(outputs)

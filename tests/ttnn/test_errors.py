@@ -97,7 +97,10 @@ def test_nothing_to_launch(refused, device):
         "selected_experts": to_ttnn(torch.zeros(0, 4, dtype=torch.int32), ttnn.uint32, device),
         "routing_weights": to_ttnn(torch.zeros(0, 4), ttnn.bfloat16, device),
     }
-    refused("expected one token and one choice or more on ttnn tensors, got shape [0, 4]", **empty)
+    refused(
+        "expected one token, choice, local expert and capacity or more on ttnn tensors, got selected_experts",
+        **empty,
+    )
 
 
 def test_a_map_too_wide_for_l1(device):

@@ -37,20 +37,32 @@ class Call(NamedTuple):
         ids_dtype: ttnn.DataType,
         weights_dtype: ttnn.DataType,
         num_experts: int,
-        **options: int,
+        local_shape: tuple[int, ...] | None,
+        local_dtype: ttnn.DataType | None,
+        **options: int | None,
     ) -> "Call":
-        """Check shapes, dtypes and the number of experts as every backend does, in its words: on meta tensors."""
+        """Check shapes, dtypes and sizes as every backend does, in its words: on meta tensors."""
         ids = torch.empty(_matrix(ids_shape), dtype=_ID_DTYPES[ids_dtype], device="meta")
         weights = torch.empty(_matrix(weights_shape), dtype=_FLOAT_DTYPES[weights_dtype], device="meta")
-        outputs = getattr(torch.ops.moe, op).default(ids, weights, num_experts, **options)
-        if ids.numel() == 0:
+        local = None
+        if local_shape is not None:
+            local = torch.empty(_without_ones(local_shape, 1), dtype=_ID_DTYPES[local_dtype], device="meta")
+        outputs = getattr(torch.ops.moe, op).default(ids, weights, num_experts, local_experts=local, **options)
+        if ids.numel() == 0 or (local is not None and local.numel() == 0) or options.get("max_tokens") == 0:
             raise RuntimeError(
-                f"moe::{op}: expected one token and one choice or more on ttnn tensors, got shape {list(ids.shape)}; "
-                "there is nothing to launch"
+                f"moe::{op}: expected one token, choice, local expert and capacity or more on ttnn tensors, got "
+                f"selected_experts of shape {list(ids.shape)}, local_experts of shape {local_shape} and max_tokens "
+                f"{options.get('max_tokens')}; there is nothing to launch"
             )
         num_tokens, top_k = ids.shape
         shape = _C.launch.ChoicesShape(
-            num_tokens, top_k, num_experts, ids.element_size(), ids.dtype.is_signed, weights.element_size()
+            num_tokens,
+            top_k,
+            num_experts,
+            ids.element_size(),
+            ids.dtype.is_signed,
+            weights.element_size(),
+            None if local is None else (local.numel(), local.element_size(), local.dtype.is_signed),
         )
         described = [outputs] if isinstance(outputs, torch.Tensor) else outputs
         return cls(
@@ -65,7 +77,6 @@ class Permutation(NamedTuple):
 
     num_tokens: int
     num_rows: int
-    row_size: int  # bytes
     output: tuple[ttnn.Shape, ttnn.DataType]
 
     @classmethod
@@ -83,7 +94,7 @@ class Permutation(NamedTuple):
                 f"{list(permuted.shape)}; there is nothing to launch"
             )
         (num_tokens, width), num_rows = hidden.shape, permuted.shape[0]
-        return cls(num_tokens, num_rows, width * hidden.element_size(), (ttnn.Shape([num_rows, width]), hidden_dtype))
+        return cls(num_tokens, num_rows, (ttnn.Shape([num_rows, width]), hidden_dtype))
 
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -97,7 +108,9 @@ def _without_ones(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return shape
 
 
-def check_choices(op: str, selected_experts: ttnn.Tensor, routing_weights: ttnn.Tensor) -> None:
+def check_choices(
+    op: str, selected_experts: ttnn.Tensor, routing_weights: ttnn.Tensor, local_experts: ttnn.Tensor | None
+) -> None:
     """Raise what is wrong with how the tensors are stored, and what to call about it.
 
     Raises:
@@ -107,6 +120,9 @@ def check_choices(op: str, selected_experts: ttnn.Tensor, routing_weights: ttnn.
     _check_tensor(op, "selected_experts", selected_experts, _ID_DTYPES)
     _check_tensor(op, "routing_weights", routing_weights, _FLOAT_DTYPES)
     _check_same_chip(op, "selected_experts and routing_weights", selected_experts, routing_weights)
+    if local_experts is not None:
+        _check_tensor(op, "local_experts", local_experts, _ID_DTYPES)
+        _check_same_chip(op, "selected_experts and local_experts", selected_experts, local_experts)
 
 
 def check_permutation(hidden: ttnn.Tensor, grouped_tokens: ttnn.Tensor) -> None:

@@ -10,8 +10,8 @@ from torch_moe_ttnn.ttnn._programs import Programs
 
 __all__ = ["Device", "Rows", "rows_of"]
 
-Rows = tuple[int, int]
-"""A tensor's address, and the bytes from one page to the next in its bank."""
+Rows = tuple[int, int, int]
+"""A tensor's address, the bytes of a row, and those from one page to the next in its bank."""
 
 # Of each core's L1. Tensors that live in L1 take theirs from its other end, and ttnn refuses a program that would reach
 # them: few choices and experts do with little.
@@ -22,7 +22,7 @@ _L1_BYTES = 1024 * 1024
 
 def rows_of(tensor: ttnn.Tensor) -> Rows:
     """Return where a tensor is, whose pages are its rows."""
-    return tensor.buffer_address(), tensor.buffer_aligned_page_size()
+    return tensor.buffer_address(), tensor.buffer_page_size(), tensor.buffer_aligned_page_size()
 
 
 class Device:

@@ -27,7 +27,7 @@ class Routing(NamedTuple):
 
 
 class Grouping(NamedTuple):
-    """What :func:`prepare_grouping` returns: ROW_MAJOR tensors, with L = E groups and N rows."""
+    """What :func:`prepare_grouping` returns: ROW_MAJOR tensors of E groups and N rows."""
 
     group_sizes: ttnn.Tensor
     group_offsets: ttnn.Tensor
@@ -41,6 +41,7 @@ def prepare_mapping(
     routing_weights: ttnn.Tensor,
     num_experts: int,
     *,
+    local_experts: ttnn.Tensor | None = None,
     memory_config: ttnn.MemoryConfig | None = None,
 ) -> ttnn.Tensor:
     """Turn a router's sparse choice into a dense map of weights, on ttnn tensors.
@@ -51,11 +52,13 @@ def prepare_mapping(
             set is "no expert": the choice goes nowhere.
         routing_weights: The same shape; bfloat16 or float32, stored likewise. The weight of each choice.
         num_experts: E, at least 1 and at least K.
+        local_experts: (L,), with any leading dimensions of 1, dtypes and memory as ``selected_experts``: the ids of the
+            experts that this device holds, in the order of the map's columns. Choices of others go nowhere.
         memory_config: Of the output; interleaved. ``ttnn.DRAM_MEMORY_CONFIG`` where it is not given.
 
     Returns:
-        (T, E), ROW_MAJOR, dtype of ``routing_weights``: at [t, e] the weight with which token t goes to expert e, else
-        0. ``ttnn.reshape(mapping, (1, 1, T, E))`` is a view.
+        (T, E), or (T, L) with ``local_experts``, ROW_MAJOR, dtype of ``routing_weights``: at [t, e] the weight with
+        which token t goes to expert e, else 0. ``ttnn.reshape(mapping, (1, 1, T, E))`` is a view.
 
     Raises:
         TypeError: an argument is no ``ttnn.Tensor``.
@@ -70,7 +73,13 @@ def prepare_mapping(
                 [0.0000, 1.0000, 0.0000]], dtype=torch.bfloat16)
     """
     (mapping,) = _call(
-        "prepare_mapping", _C.launch.prepare_mapping, selected_experts, routing_weights, num_experts, memory_config
+        "prepare_mapping",
+        _C.launch.prepare_mapping,
+        selected_experts,
+        routing_weights,
+        num_experts,
+        local_experts,
+        memory_config,
     )
     return mapping
 
@@ -80,6 +89,8 @@ def prepare_routing(
     routing_weights: ttnn.Tensor,
     num_experts: int,
     *,
+    local_experts: ttnn.Tensor | None = None,
+    max_tokens: int | None = None,
     memory_config: ttnn.MemoryConfig | None = None,
 ) -> Routing:
     """Turn a router's sparse choice into a list of tokens for each expert, on ttnn tensors.
@@ -88,6 +99,8 @@ def prepare_routing(
         selected_experts: As :func:`prepare_mapping` takes it.
         routing_weights: As :func:`prepare_mapping` takes it.
         num_experts: E, at least 1 and at least K.
+        local_experts: As :func:`prepare_mapping` takes it; the rows are theirs, and L takes the place of E below.
+        max_tokens: No row takes more choices, later ones are dropped, and W is this.
         memory_config: Of the outputs; interleaved. ``ttnn.DRAM_MEMORY_CONFIG`` where it is not given.
 
     Returns:
@@ -101,7 +114,14 @@ def prepare_routing(
             range is no error here, for the call waits for nothing: see :func:`check`.
     """
     counts, tokens, weights = _call(
-        "prepare_routing", _C.launch.prepare_routing, selected_experts, routing_weights, num_experts, memory_config
+        "prepare_routing",
+        _C.launch.prepare_routing,
+        selected_experts,
+        routing_weights,
+        num_experts,
+        local_experts,
+        memory_config,
+        max_tokens=max_tokens,
     )
     return Routing(counts, tokens, weights)
 
@@ -111,7 +131,9 @@ def prepare_grouping(
     routing_weights: ttnn.Tensor,
     num_experts: int,
     *,
+    local_experts: ttnn.Tensor | None = None,
     alignment: int = 1,
+    max_tokens: int | None = None,
     memory_config: ttnn.MemoryConfig | None = None,
 ) -> Grouping:
     """Sort a router's choices by expert, on ttnn tensors: rows for each expert, one expert's after the other's.
@@ -120,7 +142,9 @@ def prepare_grouping(
         selected_experts: As :func:`prepare_mapping` takes it.
         routing_weights: As :func:`prepare_mapping` takes it.
         num_experts: E, at least 1 and at least K.
+        local_experts: As :func:`prepare_mapping` takes it; the groups are theirs, and L takes the place of E below.
         alignment: Each expert's rows begin at a multiple of it; 32 makes them whole tiles.
+        max_tokens: No group takes more choices, and later ones are dropped.
         memory_config: Of the outputs; interleaved. ``ttnn.DRAM_MEMORY_CONFIG`` where it is not given.
 
     Returns:
@@ -141,8 +165,10 @@ def prepare_grouping(
         selected_experts,
         routing_weights,
         num_experts,
+        local_experts,
         memory_config,
         alignment=alignment,
+        max_tokens=max_tokens,
     )
     return Grouping(*outputs)
 
@@ -173,7 +199,7 @@ def permute(
     (permuted,) = _allocate("permute", owner, [call.output], memory_config)
     tensors = [grouped_tokens, hidden, device.records, permuted]
     launches = _C.launch.permute(
-        device.target(call.num_rows), device.log, call.num_tokens, call.num_rows, call.row_size, *map(rows_of, tensors)
+        device.target(call.num_rows), device.log, call.num_tokens, call.num_rows, *map(rows_of, tensors)
     )
     device.programs.launch(launches, tensors)
     return permuted
@@ -204,11 +230,12 @@ def _call(
     selected_experts: ttnn.Tensor,
     routing_weights: ttnn.Tensor,
     num_experts: int,
+    local_experts: ttnn.Tensor | None,
     memory_config: ttnn.MemoryConfig | None,
-    **options: int,
+    **options: int | None,
 ) -> list[ttnn.Tensor]:
     """Check, allocate, plan and launch. Reads nothing back."""
-    check_choices(op, selected_experts, routing_weights)
+    check_choices(op, selected_experts, routing_weights, local_experts)
     call = Call.of(
         op,
         tuple(selected_experts.shape),
@@ -216,14 +243,17 @@ def _call(
         selected_experts.dtype,
         routing_weights.dtype,
         num_experts,
+        None if local_experts is None else tuple(local_experts.shape),
+        None if local_experts is None else local_experts.dtype,
         **options,
     )
     owner = selected_experts.device()
     device = Device.of(owner)
     outputs = _allocate(op, owner, call.outputs, memory_config)
-    tensors = [selected_experts, routing_weights, device.records, *outputs]
-    launches = plan(device.target(call.size), device.log, call.shape, *map(rows_of, tensors), **options)
-    device.programs.launch(launches, tensors)
+    tensors = [selected_experts, routing_weights, device.records, local_experts, *outputs]
+    rows = [None if tensor is None else rows_of(tensor) for tensor in tensors]
+    launches = plan(device.target(call.size), device.log, call.shape, *rows, **options)
+    device.programs.launch(launches, [tensor for tensor in tensors if tensor is not None])
     return outputs
 
 
