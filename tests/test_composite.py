@@ -7,22 +7,10 @@ import torch
 
 from support.checks import assert_same_bits
 from support.choices import ID_DTYPES, WEIGHT_DTYPES
-from support.operators import GROUPING, MAPPING, PERMUTE, ROUTING, UNPERMUTE, as_tuple
+from support.operators import GROUPING, KERNELS, MAPPING, PERMUTE, ROUTING, UNPERMUTE, as_tuple
 from torch_moe_ttnn.testing import make_choices
 
 KEY = torch._C.DispatchKey.CompositeExplicitAutograd
-KERNELS = [
-    "prepare_mapping",
-    "prepare_mapping_backward",
-    "prepare_routing",
-    "prepare_routing_backward",
-    "prepare_grouping",
-    "permute",
-    "permute_backward",
-    "unpermute",
-    "unpermute_backward_expert_outputs",
-    "unpermute_backward_routing_weights",
-]
 
 
 def composite(name, *arguments, **options):

@@ -10,21 +10,8 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from support import layers, processes
 from support.checks import assert_matches_reference, assert_same_bits
 from support.choices import ID_DTYPES, WEIGHT_DTYPES, choices_on
-from support.operators import GROUPING, MAPPING, PERMUTE, UNPERMUTE
+from support.operators import GROUPING, KERNELS, MAPPING, PERMUTE, UNPERMUTE
 from torch_moe_ttnn.testing import make_choices
-
-NAMES = [
-    "prepare_mapping",
-    "prepare_mapping_backward",
-    "prepare_routing",
-    "prepare_routing_backward",
-    "prepare_grouping",
-    "permute",
-    "permute_backward",
-    "unpermute",
-    "unpermute_backward_expert_outputs",
-    "unpermute_backward_routing_weights",
-]
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
@@ -46,7 +33,7 @@ def composites_on_the_cpu():
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Warning only once for all operators", category=UserWarning)
-        for name in NAMES:
+        for name in KERNELS:
             register(name)
     try:
         yield

@@ -33,3 +33,17 @@ ROUTING = Operator("prepare_routing")
 GROUPING = Operator("prepare_grouping")
 PERMUTE = Operator("permute")
 UNPERMUTE = Operator("unpermute")
+
+# Every operator and derivative that has a kernel, by its name in torch.ops.moe.
+KERNELS = [
+    "prepare_mapping",
+    "prepare_mapping_backward",
+    "prepare_routing",
+    "prepare_routing_backward",
+    "prepare_grouping",
+    "permute",
+    "permute_backward",
+    "unpermute",
+    "unpermute_backward_expert_outputs",
+    "unpermute_backward_routing_weights",
+]
