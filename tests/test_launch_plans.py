@@ -94,12 +94,24 @@ def test_the_log_knows_what_a_record_speaks_of(target, log):
 
 
 def test_rows_that_do_not_fit_are_refused(target, log):
-    with pytest.raises(RuntimeError, match="expected rows of choices of at most 4096 bytes, got 8000 bytes"):
+    with pytest.raises(
+        RuntimeError, match=r"^moe::prepare_mapping: expected rows of choices of at most 4096 bytes, got 8000 bytes"
+    ):
         plan_mapping(target, log, shape(1, 2000, 4000), ids=(1 << 20, 8000, 8000))
-    with pytest.raises(RuntimeError, match="expected rows of the map of at most"):
+    with pytest.raises(RuntimeError, match=r"^moe::prepare_mapping: expected rows of the map of at most"):
         plan_mapping(target, log, shape(1, 1, 1 << 20), mapping=(3 << 20, 2 << 20, 2 << 20))
 
 
 def test_lists_that_kernels_cannot_number_are_refused(target, log):
-    with pytest.raises(RuntimeError, match="expected at most 4294963199 elements of an output"):
+    with pytest.raises(RuntimeError, match=r"^moe::prepare_routing: expected at most 4294963199 elements of an output"):
         plan_routing(target, log, shape(1 << 20, 1, 1 << 14))
+
+
+@pytest.mark.parametrize(("tokens", "top_k", "experts"), [(2048, 1, 4096), (4096, 1, 3000), (600_000, 1, 8)])
+def test_a_grouping_of_short_rows_has_a_plan(target, log, tokens, top_k, experts):
+    """A row of positions takes an alignment of L1, however short: a slice then has fewer choices."""
+    outputs = [(number << 24, 4 * width, 4 * width) for number, width in enumerate([experts] * 4, 1)]
+    choices = shape(tokens, top_k, experts)
+    assert _C.launch.prepare_grouping(
+        target, log, choices, (1 << 20, 4, 32), (2 << 20, 2, 32), RECORDS, None, *outputs, (9 << 20, 4, 32)
+    )

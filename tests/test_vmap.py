@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import torch_moe_ttnn
 from support.checks import assert_same_bits
 from support.operators import GROUPING, MAPPING, PERMUTE, ROUTING, UNPERMUTE, as_tuple
 from torch_moe_ttnn.testing import make_choices
@@ -232,3 +233,14 @@ def test_compiled(operator, inductor):
     expected = looped(lambda ids, weights: operator.overload(ids, weights, E), (0, 0), *arguments)
     assert_same_bits(as_tuple(function(*arguments)), expected)
     torch.compiler.reset()
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 4, 2, 5), (3, 4, 3, 3)])
+def test_elements_that_are_no_matrices_are_refused_as_without_vmap(shape):
+    tokens = torch.tensor([0, 1], dtype=torch.int32)
+    rows = torch.randn(shape)
+    with pytest.raises(RuntimeError, match=r"moe::permute: expected hidden of shape \(T, H\)"):
+        torch.vmap(lambda hidden: torch_moe_ttnn.permute(hidden, tokens))(rows)
+    weights, positions = torch.ones(2, 1), torch.zeros(2, 1, dtype=torch.int32)
+    with pytest.raises(RuntimeError, match=r"moe::unpermute: expected expert_outputs of shape \(N, H\)"):
+        torch.vmap(lambda outputs: torch_moe_ttnn.unpermute(outputs, weights, positions))(rows)

@@ -74,7 +74,8 @@ def _as_more_tokens(call: _Call, info: VmapInfo, dims: _Dims, *values: _Value) -
 def _as_more_columns(call: _Call, info: VmapInfo, dims: _Dims, rows: Tensor, *others: _Value) -> _Batched:
     """Call once, with the columns of all elements, where they share the index: columns do not depend on each other."""
     rows_dim, *other_dims = dims
-    if rows_dim is None or any(dim is not None for dim in other_dims):
+    # Of elements that are no matrices the operator says what it says without vmap.
+    if rows.dim() != 3 or rows_dim is None or any(dim is not None for dim in other_dims):
         return _by_element(call, info, dims, rows, *others)
     last = rows.movedim(rows_dim, -1)
     return call(last.flatten(1), *others).unflatten(1, last.shape[1:]), 2

@@ -22,6 +22,7 @@
 #include "tt/launch/prepare_grouping.h"
 #include "tt/launch/prepare_mapping.h"
 #include "tt/launch/prepare_routing.h"
+#include "tt/runtime/errors.h"
 #include "tt/runtime/plugin.h"
 #include "tt/support/str.h"
 
@@ -70,8 +71,11 @@ struct ChoicesShape {
   }
 };
 
-tt::kernels::InvalidIdArgs begin_call(InvalidIdLog& log, const Checks& checks, const Rows& records) {
-  return log.begin_call(checks, tensor_of(records).range);
+// Numbers a call and plans it. Errors of the plan begin with the operator's name.
+template <typename Plan>
+std::vector<Launch> planned(InvalidIdLog& log, const Checks& checks, const Rows& records, const Plan& plan) {
+  const auto invalid_ids = log.begin_call(checks, tensor_of(records).range);
+  return tt::runtime::with_context(checks.ids.op, [&] { return plan(invalid_ids); });
 }
 
 std::vector<Launch> prepare_mapping(
@@ -84,8 +88,9 @@ std::vector<Launch> prepare_mapping(
     const std::optional<Rows>& local_experts,
     const Rows& mapping) {
   const RouterChoices choices = shape.at(ids, weights, local_experts);
-  return plan_prepare_mapping(
-      target, choices, begin_call(log, checks_of(kPrepareMapping, choices), records), tensor_of(mapping));
+  return planned(log, checks_of(kPrepareMapping, choices), records, [&](const auto& invalid_ids) {
+    return plan_prepare_mapping(target, choices, invalid_ids, tensor_of(mapping));
+  });
 }
 
 std::vector<Launch> prepare_routing(
@@ -101,14 +106,10 @@ std::vector<Launch> prepare_routing(
     const Rows& token_weights,
     std::optional<uint32_t> max_tokens) {
   const RouterChoices choices = shape.at(ids, weights, local_experts);
-  return plan_prepare_routing(
-      target,
-      choices,
-      begin_call(log, checks_of(kPrepareRouting, choices), records),
-      tensor_of(counts),
-      tensor_of(tokens),
-      tensor_of(token_weights),
-      max_tokens);
+  return planned(log, checks_of(kPrepareRouting, choices), records, [&](const auto& invalid_ids) {
+    return plan_prepare_routing(
+        target, choices, invalid_ids, tensor_of(counts), tensor_of(tokens), tensor_of(token_weights), max_tokens);
+  });
 }
 
 std::vector<Launch> prepare_grouping(
@@ -127,26 +128,25 @@ std::vector<Launch> prepare_grouping(
     uint32_t alignment,
     std::optional<uint32_t> max_tokens) {
   const RouterChoices choices = shape.at(ids, weights, local_experts);
-  if (choices.num_rows() > max_groups(target)) {
-    throw tt::runtime::DeviceError(
-        tt::str(
-            kPrepareGrouping,
-            ": expected at most ",
-            max_groups(target),
-            " groups, whose counts have room in a core's L1, got ",
-            choices.num_rows(),
-            "; group on the host, with torch_moe_ttnn.prepare_grouping"));
-  }
-  return plan_prepare_grouping(
-      target,
-      choices,
-      {.alignment = alignment, .max_tokens = max_tokens},
-      begin_call(log, checks_of(kPrepareGrouping, choices), records),
-      {.sizes = tensor_of(sizes),
-       .offsets = tensor_of(offsets),
-       .tokens = tensor_of(tokens),
-       .weights = tensor_of(grouped_weights),
-       .positions = tensor_of(positions)});
+  const GroupingOutputs outputs{
+      .sizes = tensor_of(sizes),
+      .offsets = tensor_of(offsets),
+      .tokens = tensor_of(tokens),
+      .weights = tensor_of(grouped_weights),
+      .positions = tensor_of(positions)};
+  return planned(log, checks_of(kPrepareGrouping, choices), records, [&](const auto& invalid_ids) {
+    if (choices.num_rows() > max_groups(target)) {
+      throw tt::runtime::DeviceError(
+          tt::str(
+              "expected at most ",
+              max_groups(target),
+              " groups, whose counts have room in a core's L1, got ",
+              choices.num_rows(),
+              "; group on the host, with torch_moe_ttnn.prepare_grouping"));
+    }
+    return plan_prepare_grouping(
+        target, choices, {.alignment = alignment, .max_tokens = max_tokens}, invalid_ids, outputs);
+  });
 }
 
 std::vector<Launch> permute(
@@ -164,7 +164,9 @@ std::vector<Launch> permute(
       .num_tokens = num_tokens,
       .num_rows = num_rows,
       .row_size = permuted[1]};
-  return plan_permute(target, permutation, begin_call(log, checks_of(permutation), records), tensor_of(permuted));
+  return planned(log, checks_of(permutation), records, [&](const auto& invalid_ids) {
+    return plan_permute(target, permutation, invalid_ids, tensor_of(permuted));
+  });
 }
 
 void bind_program(pybind11::module_& m) {

@@ -466,7 +466,7 @@ TEST(a_grouping_on_one_core) {
   const uint32_t most = max_groups(launcher.target);
   CHECK(most > 10000);
   for (const PageKind pages : {kFlatPages, kRowPages}) {
-    for (const Case& c : {Case{50000, 2, 20}, Case{300, 2, most, 8, 4}, Case{5000, 3, 20}}) {
+    for (const Case& c : {Case{50000, 2, 20}, Case{300, 2, most, 8, 4}, Case{5000, 3, 20}, Case{9000, 1, 3000}}) {
       Case paged = c;
       paged.pages = pages;
       group(*device, launcher, paged, 3);
@@ -647,16 +647,17 @@ TEST(the_rows_of_local_experts_fit_into_l1) {
   const auto device = open_wormhole();
   Launcher launcher = make_launcher(*device);
   const Case c{.num_tokens = 3, .top_k = 1, .num_experts = 100000, .num_local = 2};
-  const auto message = [](uint32_t most) {
+  const auto message = [](const char* op, uint32_t most) {
     return str(
-        "expected at most ",
+        op,
+        ": expected at most ",
         most,
         " experts beside local_experts, for a core has the row of each in its L1, got 100000; give the experts smaller "
         "ids, or call it with CPU tensors");
   };
-  CHECK_THROWS(DeviceError, map(*device, launcher, c), message(86624));
-  CHECK_THROWS(DeviceError, list(*device, launcher, c), message(43048));
-  CHECK_THROWS(DeviceError, group(*device, launcher, c, 1), message(43048));
+  CHECK_THROWS(DeviceError, map(*device, launcher, c), message(kPrepareMapping, 86624));
+  CHECK_THROWS(DeviceError, list(*device, launcher, c), message(kPrepareRouting, 43048));
+  CHECK_THROWS(DeviceError, group(*device, launcher, c, 1), message(kPrepareGrouping, 43048));
 }
 
 TEST(a_row_of_the_map_fits_into_l1) {
@@ -665,7 +666,8 @@ TEST(a_row_of_the_map_fits_into_l1) {
   CHECK_THROWS(
       DeviceError,
       map(*device, launcher, {.num_tokens = 3, .top_k = 1, .num_experts = 600000, .pages = kRowPages}),
-      "expected rows of the map of at most 689024 bytes, for a core builds them in its L1, got 1200000");
+      "moe::prepare_mapping: expected rows of the map of at most 689024 bytes, for a core builds them in its L1, got "
+      "1200000");
 }
 
 TEST(the_first_id_out_of_range_is_reported_once) {

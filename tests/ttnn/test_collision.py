@@ -126,3 +126,27 @@ def test_ttnn_of_another_release():
     assert lines[0].startswith("the metal runtime of torch_moe_ttnn was built with TT-Metalium ")
     assert f"but the one in this process is {release} (build " in lines[0]
     assert len(lines) == 2
+
+
+def test_what_ttnn_sets_apart_in_l1():
+    """``l1_small_size`` is the end of a core's L1, where circular buffers of tt would reach."""
+    lines = printed(
+        """
+        device = ttnn.open_device(device_id=0, l1_small_size=65536)
+        grid = device.compute_with_storage_grid_size()
+        host = torch.arange(grid.x * grid.y * 32 * 256, dtype=torch.int32).reshape(-1, 256)
+        shards = ttnn.ShardSpec(
+            ttnn.CoreRangeSet([ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(grid.x - 1, grid.y - 1))]),
+            [32, 256], ttnn.ShardOrientation.ROW_MAJOR)
+        config = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, ttnn.BufferType.L1_SMALL, shards)
+        small = ttnn.from_torch(host, dtype=ttnn.uint32, layout=ttnn.ROW_MAJOR_LAYOUT, device=device,
+                                memory_config=config)
+        from torch_moe_ttnn.testing import make_choices
+        ids, weights = (tensor.to("tt") for tensor in make_choices(8192, 8, 128))
+        torch_moe_ttnn.prepare_routing(ids, weights, 128)
+        torch_moe_ttnn.permute(torch.ones(64, 7168, device="tt"), torch.arange(64, dtype=torch.int32).to("tt"))
+        torch.tt.synchronize()
+        print(wrong(small, host))
+        """
+    )
+    assert lines == ["0"]

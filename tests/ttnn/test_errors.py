@@ -105,7 +105,7 @@ def test_nothing_to_launch(refused, device):
 
 def test_a_map_too_wide_for_l1(device):
     _, on_device = choices(device, 1, 1, 400_000)
-    with pytest.raises(RuntimeError, match="expected rows of the map of at most"):
+    with pytest.raises(RuntimeError, match=r"^moe::prepare_mapping: expected rows of the map of at most"):
         moe.prepare_mapping(*on_device, 400_000)
 
 

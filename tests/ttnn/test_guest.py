@@ -200,3 +200,22 @@ def test_the_emulated_device_has_no_chip():
         TORCH_TT_RUNTIME="emulated",
     )
     assert lines == ["0 0 emulated", "0"]
+
+
+def test_check_asks_submeshes_too():
+    lines = printed(
+        """
+        import torch_moe_ttnn.ttnn as moe
+        device = ttnn.open_device(device_id=0)
+        submesh = device.create_submesh(ttnn.MeshShape(1, 1))
+        options = dict(layout=ttnn.ROW_MAJOR_LAYOUT, device=submesh)
+        ids = ttnn.from_torch(torch.full((8, 2), 77, dtype=torch.int32), dtype=ttnn.int32, **options)
+        moe.prepare_mapping(ids, ttnn.from_torch(torch.ones(8, 2), dtype=ttnn.float32, **options), 16)
+        try:
+            moe.check(device)
+        except IndexError as error:
+            print("got 77" in str(error))
+        moe.check(device)
+        """
+    )
+    assert lines == ["True"]

@@ -141,8 +141,8 @@ def _check_same_chip(op: str, names: str, first: ttnn.Tensor, second: ttnn.Tenso
         )
     if device.get_num_devices() != 1:
         raise RuntimeError(
-            f"moe::{op}: expected tensors of one chip, got those of {device}; call it for each tensor of "
-            "ttnn.get_device_tensors, on a submesh of one chip"
+            f"moe::{op}: expected tensors of one chip, got those of {device}; allocate them on a mesh of one chip, as "
+            "mesh.create_submeshes(ttnn.MeshShape(1, 1)) gives"
         )
 
 

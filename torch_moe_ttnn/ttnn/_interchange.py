@@ -56,7 +56,10 @@ def from_ttnn(tensor: ttnn.Tensor, *, copy: bool | None = None) -> torch.Tensor:
         )
     chips = tensor.device().get_device_ids()
     if len(chips) != 1:
-        raise ValueError(f"expected a tensor on one chip, got one on chips {chips}: call ttnn.get_device_tensors first")
+        raise ValueError(
+            f"expected a tensor on one chip, got one on chips {chips}: allocate it on a mesh of one chip, as "
+            "mesh.create_submeshes(ttnn.MeshShape(1, 1)) gives"
+        )
     shape = list(tensor.shape)
     page = tensor.buffer_page_size()
     shared = (

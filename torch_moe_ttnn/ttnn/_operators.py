@@ -212,16 +212,17 @@ def check(device: ttnn.MeshDevice) -> None:
     anyway, and not while a trace is captured.
 
     Args:
-        device: As ``ttnn.open_device`` returns it.
+        device: As ``ttnn.open_device`` returns it; its submeshes are asked too.
 
     Raises:
         IndexError: an id was neither in [0, num_experts) nor "no expert". The text names the operator, the first
             position, the id and the number of experts.
     """
-    found = Device.find(device)
-    message = None if found is None else found.take_invalid_id()
-    if message is not None:
-        raise IndexError(message)
+    for mesh in (device, *device.get_submeshes()):
+        found = Device.find(mesh)
+        message = None if found is None else found.take_invalid_id()
+        if message is not None:
+            raise IndexError(message)
 
 
 def _call(

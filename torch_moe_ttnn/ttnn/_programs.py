@@ -1,5 +1,6 @@
 """Turns launches into ttnn's programs."""
 
+import threading
 from pathlib import Path
 
 import ttnn
@@ -23,6 +24,7 @@ class Programs:
 
     def __init__(self, columns: int) -> None:
         self._columns = columns
+        self._lock = threading.Lock()  # a descriptor has the arguments of one launch at a time
         self._descriptors: dict[tuple[object, ...], ttnn.ProgramDescriptor] = {}
 
     def launch(self, launches: list[_C.launch.Launch], tensors: list[ttnn.Tensor]) -> None:
@@ -32,8 +34,9 @@ class Programs:
             launches: What to launch.
             tensors: Their tensors, in the order in which the kernels number them: inputs, records, outputs.
         """
-        for launch in launches:
-            self._launch(launch, tensors)
+        with self._lock:
+            for launch in launches:
+                self._launch(launch, tensors)
 
     def _launch(self, launch: _C.launch.Launch, tensors: list[ttnn.Tensor]) -> None:
         key = (launch.key, *(tensor.memory_config().buffer_type for tensor in tensors))

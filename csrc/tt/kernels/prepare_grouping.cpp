@@ -421,10 +421,12 @@ FORCE_INLINE void prepare_grouping(
   everyone.send(groups.next_rows_address(), groups.next_rows_bytes());
   everyone.barrier();
 
-  choices.send(
-      shared + args.shared.next_rows + worker * sizeof(uint32_t),
-      next_rows_stride(args.plan.num_choice_workers, has_max_tokens()),
-      records);
+  if (has_choices) {
+    choices.send(
+        shared + args.shared.next_rows + worker * sizeof(uint32_t),
+        next_rows_stride(args.plan.num_choice_workers, has_max_tokens()),
+        records);
+  }
   everyone.barrier();
 
   if (processor == 0) {

@@ -7,6 +7,7 @@
 #include "tt/launch/invalid_ids.h"
 #include "tt/launch/launch.h"
 #include "tt/launch/program_cache.h"
+#include "tt/runtime/errors.h"
 #include "tt/runtime/runtime.h"
 
 namespace moe::tt::launch {
@@ -22,7 +23,8 @@ struct Launcher {
   template <typename Plan>
   void call(const Checks& checks, std::span<const Tensor> tensors, const Plan& plan) {
     const std::lock_guard lock(invalid_ids.mutex());
-    launch(plan(invalid_ids.begin_call(checks)), tensors);
+    const kernels::InvalidIdArgs invalid_id_args = invalid_ids.begin_call(checks);
+    launch(runtime::with_context(checks.ids.op, [&] { return plan(invalid_id_args); }), tensors);
   }
 
   runtime::Device& device;

@@ -70,16 +70,23 @@ GroupingPlan plan_with(
   if (uint64_t{group_words} * problem.num_groups * sizeof(uint32_t) > limits.l1.shared_bytes) {
     return plan;
   }
-  const uint32_t slice = std::min(plan.choice_share, std::max(kMaxSlice / unit, 1u) * unit);
-  const auto fits = [&] {
+  const auto fits = [&](uint32_t slice) {
     const auto scratch = problem.scratch(slice, plan.group_share, 1u << plan.row_share_log2);
     return problem.shared(plan).end <= limits.l1.shared_bytes && scratch.end <= limits.l1.worker_bytes;
   };
-  // Where the rows do not fit into L1, several launches write them.
-  while (plan.row_share_log2 > kMinRowShareLog2 && !fits()) {
-    --plan.row_share_log2;
+  const uint32_t all_rows_log2 = plan.row_share_log2;
+  uint32_t slice = std::min(plan.choice_share, std::max(kMaxSlice / unit, 1u) * unit);
+  for (; slice > 0; slice = slice / 2 / unit * unit) {
+    // Where the rows do not fit into L1, several launches write them; where no rows do, a slice has fewer choices.
+    plan.row_share_log2 = all_rows_log2;
+    while (plan.row_share_log2 > kMinRowShareLog2 && !fits(slice)) {
+      --plan.row_share_log2;
+    }
+    if (fits(slice)) {
+      plan.slice = slice;
+      break;
+    }
   }
-  plan.slice = fits() ? slice : 0;
   return plan;
 }
 

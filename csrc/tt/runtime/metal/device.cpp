@@ -33,7 +33,8 @@ DeviceProperties properties_of(MeshDevice& device) {
       .architecture = architecture,
       .grid_x = static_cast<uint32_t>(grid.x),
       .grid_y = static_cast<uint32_t>(grid.y),
-      .l1_size = device.l1_size_per_core(),
+      // What ttnn was told to set apart is at the end, and its owner's alone.
+      .l1_size = device.l1_size_per_core() - static_cast<uint32_t>(allocator.get_bank_size(BufferType::L1_SMALL)),
       .l1_unreserved = static_cast<uint32_t>(allocator.get_base_allocator_addr(metalium::HalMemType::L1)),
       .dram_banks = banks,
       .dram_size = banks * uint64_t{allocator.get_bank_size(BufferType::DRAM)},
