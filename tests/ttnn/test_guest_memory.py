@@ -121,6 +121,38 @@ def test_either_dies_first():
     ]
 
 
+@pytest.mark.parametrize(
+    ("shape", "dtype", "on_device"),
+    [
+        ((64, 3), "int32", True),
+        ((32, 48), "bfloat16", True),
+        ((2, 8, 20), "uint16", False),
+        ((4, 2048), "float32", True),
+        ((5, 3), "int32", False),
+        ((64, 3), "uint8", False),
+    ],
+)
+def test_a_copy_is_made_on_the_device(shape, dtype, on_device):
+    lines = printed(
+        f"""
+        device = ttnn.open_device(device_id=0)
+        host = (torch.arange(torch.Size({shape}).numel()).reshape({shape}) % 100).to(torch.{dtype})
+        of_ttnn = ttnn.from_torch(host, dtype=ttnn.{dtype}, layout=ttnn.ROW_MAJOR_LAYOUT, device=device)
+        to_torch, reads = ttnn.to_torch, []
+        ttnn.to_torch = lambda *args, **kwargs: reads.append(1) or to_torch(*args, **kwargs)
+        on_tt = from_ttnn(of_ttnn)
+        returned = back(on_tt, device)
+        print(len(reads) == {int(not on_device)}, tuple(on_tt.shape), on_tt.dtype)
+        print(bool((on_tt.cpu().double() == host.double()).all()), bool((to_torch(returned).double() == host).all()))
+        on_tt.zero_()
+        print(bool((to_torch(of_ttnn).double() == host.double()).all()))
+        ttnn.close_device(device)
+        """,
+        IMPORTS,
+    )
+    assert lines == [f"True {shape} torch.{dtype}", "True True", "True"]
+
+
 @pytest.mark.parametrize("columns", [3, 8, 24, 2048])
 def test_a_copy_where_pages_differ(columns):
     lines = printed(

@@ -29,8 +29,9 @@ def from_ttnn(tensor: ttnn.Tensor, *, copy: bool | None = None) -> torch.Tensor:
 
     Args:
         tensor: ROW_MAJOR, interleaved in DRAM, on one chip; bfloat16, float32, int32, uint8, uint16 or uint32.
-        copy: ``False`` never copies, ``True`` always does; ``None`` copies where the memory cannot be shared. A copy
-            goes by way of the host.
+        copy: ``False`` never copies, ``True`` always does; ``None`` copies where the memory cannot be shared. That is
+            one copy on the device, by ``ttnn.reshape``, where the tensor's bytes are a multiple of 64 and its dtype is
+            bfloat16, float32, int32 or uint32. Other copies go by way of the host.
 
     Raises:
         ValueError: the tensor is none that ``tt`` can have, or a copy is needed and ``copy`` is ``False``.
@@ -75,16 +76,30 @@ def from_ttnn(tensor: ttnn.Tensor, *, copy: bool | None = None) -> torch.Tensor:
             f"got rows of {page} bytes in a tensor of shape {shape}: leave out copy=False"
         )
     if copy or not shared:
-        host: torch.Tensor = ttnn.to_torch(tensor)
-        return host.to(dtype).reshape(shape).to(f"tt:{chips[0]}")
+        copied = None if shared else _with_pages_of_tt(tensor, dtype)
+        if copied is None:
+            host: torch.Tensor = ttnn.to_torch(tensor)
+            return host.to(dtype).reshape(shape).to(f"tt:{chips[0]}")
+        tensor, page = copied, copied.buffer_page_size()
     return _C.tt.borrow_memory(chips[0], tensor.buffer_address(), page, shape, dtype, tensor)
+
+
+def _with_pages_of_tt(tensor: ttnn.Tensor, dtype: torch.dtype) -> ttnn.Tensor | None:
+    """Return a copy, made on the device, whose rows are pages of ``tt``; None where there is no such shape."""
+    num_bytes = tensor.logical_volume() * dtype.itemsize
+    page = min(num_bytes & -num_bytes, _MAX_PAGE)
+    if page < _MIN_PAGE or dtype in (torch.uint8, torch.uint16):  # which ttnn.reshape does not take
+        return None
+    copied = ttnn.reshape(tensor, (num_bytes // page, page // dtype.itemsize), memory_config=ttnn.DRAM_MEMORY_CONFIG)
+    return None if copied.buffer_address() == tensor.buffer_address() else copied
 
 
 def to_ttnn(tensor: torch.Tensor, device: ttnn.MeshDevice | None = None) -> ttnn.Tensor:
     """Return a ``ttnn.Tensor`` with the shape and values of a tensor on ``tt``.
 
-    What ``from_ttnn`` made without a copy comes back as the tensor that it was made of. Anything else is copied, by way
-    of the host, and waits for what was launched.
+    What ``from_ttnn`` made without a copy comes back as the tensor that it was made of, and what it copied on the
+    device by ``ttnn.reshape``. Anything else is copied by way of the host, for ttnn's Python makes no tensor of an
+    address, and waits for what was launched.
 
     Args:
         tensor: on ``tt``; bfloat16, float32, int32, uint8, uint16 or uint32.
@@ -102,12 +117,13 @@ def to_ttnn(tensor: torch.Tensor, device: ttnn.MeshDevice | None = None) -> ttnn
     if (
         lender is not None
         and lender.is_allocated()
-        and list(lender.shape) == list(tensor.shape)
+        and lender.logical_volume() == tensor.numel()
         and lender.dtype == _DTYPES[tensor.dtype]
         and tensor.is_contiguous()
         and tensor.storage_offset() == 0
     ):
-        return lender
+        shape = list(tensor.shape)
+        return lender if list(lender.shape) == shape else ttnn.reshape(lender, shape)
     if device is None:
         if lender is None:
             raise ValueError("expected ttnn's device, to allocate on it: the tensor's memory is not ttnn's own")
