@@ -85,6 +85,11 @@ def other_build(prefix, tmp_path_factory) -> Path:
     assert content.count(build_id) == 1
     (folder / "libtt_metal.so").unlink()
     (folder / "libtt_metal.so").write_bytes(content.replace(build_id, bytes(20)))
+    # The device's files are found from the libraries, where TT_METAL_RUNTIME_ROOT does not say where they are.
+    places = (prefix / place for place in ("runtime", "libexec/tt-metalium", "."))
+    for place in next(place for place in places if (place / "tt_metal/hw").is_dir()).iterdir():
+        if place.name != "build":
+            (folder.parents[1] / place.name).symlink_to(place)
     # What the libraries need lies beside the package, as in a wheel.
     for place in (prefix / "lib").resolve().parents[2].glob("*.libs"):
         (folder.parents[2] / place.name).symlink_to(place)
