@@ -53,6 +53,10 @@ launch::Launcher& launcher_of(const at::Tensor& tensor) {
   return static_cast<OperatorLaunches&>(launches).launcher();
 }
 
+launch::Tensor flat_tensor(const at::Tensor& tensor) {
+  return launch::flat_tensor(backend::span_of(tensor));
+}
+
 RouterInputs::RouterInputs(
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
@@ -78,7 +82,7 @@ RouterInputs::RouterInputs(
 
 launch::Tensor RouterInputs::flat(const at::Tensor& tensor) {
   tensors_.push_back(tensor.contiguous());
-  return launch::flat_tensor(backend::span_of(tensors_.back()));
+  return flat_tensor(tensors_.back());
 }
 
 bool has_no_places(
@@ -111,7 +115,7 @@ void check_ids(
 
   const RouterInputs inputs(ids, weights, num_experts, local);
   const launch::RouterChoices& choices = inputs.choices();
-  const launch::Tensor mapping = launch::flat_tensor(backend::span_of(map));
+  const launch::Tensor mapping = flat_tensor(map);
   launch::Launcher& launcher = launcher_of(map);
   launcher.call(
       launch::checks_of(op, choices),

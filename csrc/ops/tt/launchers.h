@@ -17,6 +17,9 @@ namespace moe::tt {
 // raise the invalid ids that kernels report.
 launch::Launcher& launcher_of(const at::Tensor& tensor);
 
+// A contiguous tensor's memory as launches take it. The tensor must live until the launch.
+launch::Tensor flat_tensor(const at::Tensor& tensor);
+
 // Arguments that were checked, with choices and rows, as a launch takes them. Must live until the launch: it keeps the
 // tensors, made contiguous.
 class RouterInputs {

@@ -6,14 +6,9 @@
 #include "ops/prepare_grouping.h"
 #include "ops/tt/by_way_of_host.h"
 #include "ops/tt/launchers.h"
-#include "tt/backend/memory/device_span.h"
 
 namespace moe::tt {
 namespace {
-
-launch::Tensor flat(const at::Tensor& tensor) {
-  return launch::flat_tensor(backend::span_of(tensor));
-}
 
 void launch_grouping(
     launch::Launcher& launcher,
@@ -25,11 +20,11 @@ void launch_grouping(
       launcher,
       choices,
       options,
-      {.sizes = flat(sizes),
-       .offsets = flat(offsets),
-       .tokens = flat(tokens),
-       .weights = flat(weights),
-       .positions = flat(positions)});
+      {.sizes = flat_tensor(sizes),
+       .offsets = flat_tensor(offsets),
+       .tokens = flat_tensor(tokens),
+       .weights = flat_tensor(weights),
+       .positions = flat_tensor(positions)});
 }
 
 GroupingOutputs prepare_grouping(

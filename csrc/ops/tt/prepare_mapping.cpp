@@ -6,13 +6,9 @@
 #include "ops/prepare_mapping.h"
 #include "ops/tt/launchers.h"
 #include "tt/backend/fallback/fallback.h"
-#include "tt/backend/memory/device_span.h"
 
 namespace moe::tt {
 namespace {
-
-using backend::span_of;
-using launch::flat_tensor;
 
 at::Tensor prepare_mapping(
     const at::Tensor& selected_experts,
@@ -28,7 +24,7 @@ at::Tensor prepare_mapping(
     return mapping.zero_();
   }
   const RouterInputs inputs(selected_experts, routing_weights, num_experts, local_experts);
-  launch::prepare_mapping(launcher_of(mapping), inputs.choices(), flat_tensor(span_of(mapping)));
+  launch::prepare_mapping(launcher_of(mapping), inputs.choices(), flat_tensor(mapping));
   return mapping;
 }
 

@@ -5,13 +5,9 @@
 #include "ops/prepare_routing.h"
 #include "ops/tt/launchers.h"
 #include "tt/backend/fallback/fallback.h"
-#include "tt/backend/memory/device_span.h"
 
 namespace moe::tt {
 namespace {
-
-using backend::span_of;
-using launch::flat_tensor;
 
 RoutingOutputs prepare_routing(
     const at::Tensor& selected_experts,
@@ -37,9 +33,9 @@ RoutingOutputs prepare_routing(
   launch::prepare_routing(
       launcher_of(tokens),
       inputs.choices(),
-      flat_tensor(span_of(counts)),
-      flat_tensor(span_of(tokens)),
-      flat_tensor(span_of(token_weights)),
+      flat_tensor(counts),
+      flat_tensor(tokens),
+      flat_tensor(token_weights),
       max_tokens);
   return outputs;
 }

@@ -171,7 +171,7 @@ class ChoiceShare {
     const uint32_t top_k = args_.choices.top_k;
     const uint32_t end = (first + count_) / top_k;
     for (uint32_t row = first / top_k; row < end; ++row, source += positions_stride(top_k)) {
-      positions_.write_page(row, source);
+      positions_.write_row(row, source);
     }
   }
 

@@ -106,7 +106,7 @@ FORCE_INLINE void map_pages(
   const DramRange<kMapping> mapping(args);
   if (args.row_size != args.row_stride) {  // what a row is padded with is not ours to write
     for (uint32_t i = 0; i < count; ++i) {
-      mapping.write_page(first + i * step, source + i * args.row_stride);
+      mapping.write_row(first + i * step, source + i * args.row_stride);
     }
     return;
   }

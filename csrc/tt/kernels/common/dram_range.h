@@ -113,14 +113,14 @@ class DramRange {
     });
   }
 
-  // Starts writing a page from L1: all of it, or what a row has of it.
-  FORCE_INLINE void write_page(uint32_t page, uint32_t source) const {
-    if (has_row_pages() && args_.row_size <= kMaxPageSize) {
+  // Starts writing a row from L1, where pages are rows.
+  FORCE_INLINE void write_row(uint32_t row, uint32_t source) const {
+    if (args_.row_size <= kMaxPageSize) {
       l1_fence();
-      noc_async_write<kMaxPageSize>(source, accessor().get_noc_addr(args_.first_page + page), args_.row_size);
+      noc_async_write<kMaxPageSize>(source, accessor().get_noc_addr(args_.first_page + row), args_.row_size);
       return;
     }
-    write({page, 0}, has_row_pages() ? args_.row_size : page_size(), source);
+    write({row, 0}, args_.row_size, source);
   }
 
   // Starts writing pages that follow each other in the bank of the first one.
