@@ -7,7 +7,7 @@ from support.processes import output_of_script
 
 def test_there_and_back(tmp_path):
     code = """
-    import torch, torch.multiprocessing as mp
+    import torch, torch_moe_ttnn, torch.multiprocessing as mp
 
     def work(inbox, outbox):
         for tensor in iter(inbox.get, None):
@@ -39,7 +39,7 @@ def test_there_and_back(tmp_path):
 def test_part_of_a_graph(tmp_path):
     """PyTorch's own error, as on every device."""
     code = """
-    import torch
+    import torch, torch_moe_ttnn
     from multiprocessing.reduction import ForkingPickler
     tensor = torch.ones(2, device="tt", requires_grad=True) * 2
     try:
@@ -54,7 +54,7 @@ def test_part_of_a_graph(tmp_path):
 def test_data_loader_workers_that_return_tensors_on_tt(tmp_path, method):
     """Each has opened the device for itself; the parent opens it when the first tensor arrives."""
     code = f"""
-    import torch
+    import torch, torch_moe_ttnn
 
     class Squares(torch.utils.data.Dataset):
         def __len__(self):
@@ -77,7 +77,7 @@ def test_data_loader_workers_that_return_tensors_on_tt(tmp_path, method):
 def test_data_loader_workers_forked_with_the_device_open(tmp_path):
     """An error from the worker, which ends the loop."""
     code = """
-    import torch
+    import torch, torch_moe_ttnn
     loader = torch.utils.data.DataLoader(
         torch.arange(8, device="tt"), batch_size=4, num_workers=1, multiprocessing_context="fork", timeout=60
     )
