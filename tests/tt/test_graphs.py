@@ -283,7 +283,7 @@ def test_a_graph_on_the_current_device(other_device):
 
 def test_the_current_device_before_any_is_open():
     code = """
-import torch
+import torch, torch_moe_ttnn
 torch.tt.set_device(1)
 print(torch.tt.current_device(), torch.tt.is_initialized())
 """
