@@ -47,6 +47,7 @@ void register_kernels() {
   aten.impl("set_.source_Tensor", &at::native::set_tensor_);
   aten.impl("is_set_to", &at::native::is_set_to);
   aten.impl("record_stream", &record_stream);
+  aten.impl("_has_compatible_shallow_copy_type", &has_compatible_shallow_copy_type);
 
   aten.impl("_copy_from", &copy_from);
   aten.impl("_copy_from_and_resize", &copy_from_and_resize);
