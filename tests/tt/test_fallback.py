@@ -156,6 +156,20 @@ def test_out_of_another_size():
     assert out.tolist() == [[3, 3], [3, 3]]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("loss", [torch.nn.functional.mse_loss, torch.nn.functional.smooth_l1_loss])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_losses(loss, reduction):
+    a, b = torch.arange(6.0).reshape(2, 3), torch.ones(2, 3)
+    inputs = a.to("tt").requires_grad_()
+    actual = loss(inputs, b.to("tt"), reduction=reduction)
+    torch.testing.assert_close(actual.detach().cpu(), loss(a, b, reduction=reduction))
+    actual.sum().backward()
+    a.requires_grad_()
+    loss(a, b, reduction=reduction).sum().backward()
+    torch.testing.assert_close(inputs.grad.cpu(), a.grad)
+
+
 def test_out_on_another_device(other_device):
     ones = torch.ones(2, 2, device="tt")
     for out in (torch.empty(2, 2), torch.empty(2, 2, device=other_device)):

@@ -122,9 +122,26 @@ def test_threads_leave_the_cpu_generator_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("use_reentrant", [False, True])
-def test_checkpointing(use_reentrant):
-    """It asks the device for its generator's state and for the dtypes of autocast."""
-    weight = torch.ones(4, device="tt", requires_grad=True)
-    torch.utils.checkpoint.checkpoint(lambda x: (x * 2).sin(), weight, use_reentrant=use_reentrant).sum().backward()
-    torch.testing.assert_close(weight.grad.cpu(), 2 * torch.cos(torch.full((4,), 2.0)))
+def test_default_generators():
+    assert len(torch.tt.default_generators) == torch.tt.device_count()
+    torch.tt.manual_seed(7)
+    assert torch.tt.default_generators[0].initial_seed() == 7
+    assert torch.tt.default_generators[-1:] == [torch.tt.default_generators[torch.tt.device_count() - 1]]
+    with pytest.raises(IndexError):
+        torch.tt.default_generators[torch.tt.device_count()]
+
+
+def test_a_state_that_is_lent():
+    """Not a copy: what one draws the other does not draw again."""
+    generator = torch.Generator("tt").manual_seed(7)
+    lent = torch.Generator("tt").manual_seed(8)
+    own = generator.graphsafe_get_state()
+    generator.graphsafe_set_state(lent)
+    first = torch.rand(3, device="tt", generator=generator)
+    second = torch.rand(3, device="tt", generator=lent)
+    generator.graphsafe_set_state(own)
+    third = torch.rand(3, device="tt", generator=generator)
+    assert torch.equal(torch.rand(6, generator=torch.Generator().manual_seed(8)), torch.cat([first, second]).cpu())
+    assert torch.equal(torch.rand(3, generator=torch.Generator().manual_seed(7)), third.cpu())
+    with pytest.raises(RuntimeError, match="device type for generator"):
+        generator.graphsafe_set_state(torch.Generator())

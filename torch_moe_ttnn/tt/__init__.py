@@ -21,7 +21,7 @@ from torch_moe_ttnn.tt._devices import (
     synchronize,
 )
 
-# PyTorch looks these two up by name: before it makes a tensor on a device, and when torch.manual_seed seeds devices.
+# PyTorch looks these up by name: before it makes a tensor on a device, and when torch.manual_seed seeds devices.
 from torch_moe_ttnn.tt._devices import _is_in_bad_fork as _is_in_bad_fork
 from torch_moe_ttnn.tt._devices import _lazy_init as _lazy_init
 from torch_moe_ttnn.tt._fallback import get_fallback_mode, set_fallback_mode
@@ -36,7 +36,12 @@ from torch_moe_ttnn.tt._memory import (
     reset_accumulated_memory_stats,
     reset_peak_memory_stats,
 )
+
+# And these: torch.utils.checkpoint does, and torch.compile where it recomputes.
+from torch_moe_ttnn.tt._random import _get_generator as _get_generator
+from torch_moe_ttnn.tt._random import _initialized as _initialized
 from torch_moe_ttnn.tt._random import (
+    default_generators,
     get_rng_state,
     get_rng_state_all,
     initial_seed,
@@ -51,6 +56,7 @@ from torch_moe_ttnn.tt._random import (
 __all__ = [
     "DeviceProperties",
     "current_device",
+    "default_generators",
     "device",
     "device_count",
     "dram_traffic",

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 import torch
 from torch._dynamo.device_interface import DeviceInterface, register_interface_for_device
 from torch._dynamo.variables.ctx_manager import AcceleratorDeviceIndexVariable, register_device_context_manager
+from torch._functorch._aot_autograd.utils import register_graphsafe_rng_device_type
 from torch._inductor.codegen.common import (
     DeviceOpOverrides,
     register_backend_for_device,
@@ -118,12 +119,14 @@ def _refuse(*arguments: object) -> NoReturn:
 
 
 def register() -> None:
-    """Register the device with Dynamo, and Inductor's refusal."""
+    """Register the device with Dynamo and AOTAutograd, and Inductor's refusal."""
     register_interface_for_device("tt", TTInterface)
     register_device_context_manager(tt.device, _DeviceVariable)
     code: Any = _RefuseCode
     register_backend_for_device("tt", _refuse, code, code, code, _RefuseGraphs())
     register_device_op_overrides("tt", DeviceOpOverrides())
+    # So that a graph that recomputes a random operator draws the same numbers again.
+    register_graphsafe_rng_device_type("tt")
     # Neither changes while a process runs, and Dynamo cannot look into them.
     for function in (tt.device_count, tt.is_available):
         torch.compiler.assume_constant_result(function)  # type: ignore[no-untyped-call]

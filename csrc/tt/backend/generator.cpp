@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <c10/util/Exception.h>
 
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -21,18 +22,19 @@ class GeneratorImpl final : public c10::GeneratorImpl {
     return c10::kPrivateUse1;
   }
 
-  const at::Generator& host() const {
+  at::Generator host() const {
+    const std::lock_guard lock(host_mutex_);
     return host_;
   }
 
   void set_current_seed(uint64_t seed) override {
-    host_.set_current_seed(seed);
+    host().set_current_seed(seed);
   }
   uint64_t current_seed() const override {
-    return host_.current_seed();
+    return host().current_seed();
   }
   uint64_t seed() override {
-    return host_.seed();
+    return host().seed();
   }
   // The CPU's generator has no offset, but PyTorch asks a device's for one to pickle or copy it.
   void set_offset(uint64_t offset) override {
@@ -42,17 +44,27 @@ class GeneratorImpl final : public c10::GeneratorImpl {
     return 0;
   }
   void set_state(const c10::TensorImpl& state) override {
-    host_.unsafeGetGeneratorImpl()->set_state(state);
+    host().unsafeGetGeneratorImpl()->set_state(state);
   }
   c10::intrusive_ptr<c10::TensorImpl> get_state() const override {
-    return host_.unsafeGetGeneratorImpl()->get_state();
+    return host().unsafeGetGeneratorImpl()->get_state();
+  }
+  // The state itself, not a copy: a compiled graph lends a generator another one's for an operator that it recomputes.
+  void graphsafe_set_state(const c10::intrusive_ptr<c10::GeneratorImpl>& other) override {
+    auto host = host_generator(at::Generator(other));
+    const std::lock_guard lock(host_mutex_);
+    host_ = std::move(host);
+  }
+  c10::intrusive_ptr<c10::GeneratorImpl> graphsafe_get_state() const override {
+    return c10::make_intrusive<GeneratorImpl>(device_.index(), host());
   }
 
  private:
   GeneratorImpl* clone_impl() const override {
-    return new GeneratorImpl(device().index(), host_.clone());
+    return new GeneratorImpl(device_.index(), host().clone());
   }
 
+  mutable std::mutex host_mutex_;  // not mutex_, which PyTorch holds while it calls these
   at::Generator host_;
 };
 

@@ -47,6 +47,7 @@ void register_kernels() {
   aten.impl("set_.source_Tensor", &at::native::set_tensor_);
   aten.impl("is_set_to", &at::native::is_set_to);
   aten.impl("record_stream", &record_stream);
+  aten.impl("_has_compatible_shallow_copy_type", &has_compatible_shallow_copy_type);
 
   aten.impl("_copy_from", &copy_from);
   aten.impl("_copy_from_and_resize", &copy_from_and_resize);
@@ -56,6 +57,11 @@ void register_kernels() {
   aten.impl("zero_", &zero_);
 
   implement("_", c10::DispatchKey::PrivateUse1).fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
+  // By name too, where PyTorch's composite, which would come first, makes outputs that its own kernel does not take: on
+  // the devices of different inputs, or of a shape that is resized with a warning.
+  for (const char* name : {"_linalg_solve_ex", "mse_loss", "smooth_l1_loss"}) {
+    aten.impl(name, torch::CppFunction::makeFromBoxedFunction<&fallback>());
+  }
 
   implement("_", c10::DispatchKey::AutocastPrivateUse1).fallback(torch::CppFunction::makeFallthrough());
   register_autocast(implement("aten", c10::DispatchKey::AutocastPrivateUse1));

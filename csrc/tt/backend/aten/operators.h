@@ -33,6 +33,9 @@ at::Tensor& set_empty_(at::Tensor& self);
 // Gives a storage `bytes` new bytes and copies the old ones, as far as they fit.
 void resize_storage(c10::StorageImpl& storage, size_t bytes);
 
+// set_data.cpp: whether `self.data = from` is allowed. Module.to() keeps its parameters where it is.
+bool has_compatible_shallow_copy_type(const at::Tensor& self, const at::Tensor& from);
+
 // copy.cpp: values between tensors.
 at::Tensor copy_from(const at::Tensor& self, const at::Tensor& dst, bool non_blocking);
 at::Tensor copy_from_and_resize(const at::Tensor& self, const at::Tensor& dst);

@@ -11,6 +11,15 @@
 namespace moe::tt::backend {
 namespace {
 
+// Throws if elements so far apart have no place in a storage. TensorImpl takes a negative stride for one that it is to
+// choose, and says nothing.
+void check_strides(at::IntArrayRef size, at::IntArrayRef stride, size_t itemsize) {
+  const bool has_elements = std::all_of(size.begin(), size.end(), [](int64_t length) { return length > 0; });
+  if (has_elements && stride.size() == size.size()) {
+    at::detail::computeStorageNbytes(size, stride, itemsize);
+  }
+}
+
 // Grows the storage if the tensor's elements do not fit.
 void fit_storage(const at::Tensor& tensor) {
   if (tensor.numel() == 0) {
@@ -53,6 +62,7 @@ const at::Tensor& resize_(const at::Tensor& self, at::IntArrayRef size, std::opt
 
 at::Tensor& set_storage_(
     at::Tensor& self, at::Storage source, int64_t storage_offset, at::IntArrayRef size, at::IntArrayRef stride) {
+  check_strides(size, stride, self.itemsize());
   at::native::checkSetStorage<int64_t>(self, source, storage_offset, size, stride);
   auto* impl = self.unsafeGetTensorImpl();
   impl->set_storage_offset(storage_offset);

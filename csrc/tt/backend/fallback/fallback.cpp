@@ -6,63 +6,10 @@
 
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/fallback/host_generator_guard.h"
+#include "tt/backend/fallback/same_device.h"
 
 namespace moe::tt::backend {
 namespace {
-
-void note_device(const at::Tensor& tensor, const c10::OperatorHandle& op, std::optional<at::Device>& device) {
-  if (!tensor.defined() || !tensor.is_privateuseone()) {
-    return;
-  }
-  TORCH_CHECK(
-      !device || *device == tensor.device(),
-      op.schema().name(),
-      ": expected tensors on the same tt device, got tensors on ",
-      *device,
-      " and ",
-      tensor.device());
-  device = tensor.device();
-}
-
-// The tt device of an operator's arguments, of which some may be on the CPU. Throws if there are two.
-std::optional<at::Device> common_device(const c10::OperatorHandle& op, c10::ArrayRef<c10::IValue> arguments) {
-  std::optional<at::Device> device;
-  for (const auto& argument : arguments) {
-    if (argument.isTensor()) {
-      note_device(argument.toTensor(), op, device);
-    } else if (argument.isTensorList()) {
-      for (const auto& tensor : argument.toTensorVector()) {
-        note_device(tensor, op, device);
-      }
-    } else if (argument.isOptionalTensorList()) {
-      for (const auto& tensor : argument.toOptionalTensorVector()) {
-        note_device(tensor.value_or(at::Tensor()), op, device);
-      }
-    } else if (argument.isDevice() && argument.toDevice().is_privateuseone()) {
-      device = argument.toDevice();
-    }
-  }
-  return device;
-}
-
-// Throws if the operator writes to a tensor that is not on the device: only a tt tensor gets its values back.
-void check_written(const c10::OperatorHandle& op, c10::ArrayRef<c10::IValue> arguments, const at::Device& device) {
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const c10::Argument& argument = op.schema().arguments()[i];
-    if (argument.alias_info() != nullptr && argument.alias_info()->isWrite() && arguments[i].isTensor() &&
-        arguments[i].toTensor().defined()) {
-      TORCH_CHECK(
-          arguments[i].toTensor().device() == device,
-          op.schema().name(),
-          ": expected all tensors on the same device, got ",
-          argument.name(),
-          ", which is written to, on ",
-          arguments[i].toTensor().device(),
-          " and another on ",
-          device);
-    }
-  }
-}
 
 bool names_device(c10::ArrayRef<c10::IValue> arguments) {
   return std::any_of(arguments.begin(), arguments.end(), [](const auto& argument) { return argument.isDevice(); });
@@ -84,12 +31,9 @@ void move_results(const c10::OperatorHandle& op, torch::jit::Stack& stack, const
 }  // namespace
 
 void fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
-  warn_or_raise_fallback(op);
   const auto arguments = torch::jit::last(*stack, op.schema().arguments().size());
   const auto device = common_device(op, arguments);
-  if (device) {
-    check_written(op, arguments, *device);
-  }
+  warn_or_raise_fallback(op);
   const bool has_device_argument = names_device(arguments);
   {
     const DeferLaunchChecks defer_launch_checks;

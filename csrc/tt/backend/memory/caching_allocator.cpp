@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <iterator>
+#include <limits>
 
 #include <c10/util/Exception.h>
 
@@ -265,6 +266,10 @@ void free_memory(void* address) {
 class Allocator final : public c10::DeviceAllocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
+    TORCH_CHECK(
+        bytes <= std::numeric_limits<ptrdiff_t>::max(),
+        "expected to allocate 0 bytes or more on tt, got ",
+        static_cast<ptrdiff_t>(bytes));
     const c10::DeviceIndex index = current_device();
     void* address = nullptr;
     if (bytes > 0) {
