@@ -1,9 +1,12 @@
 #include "tt/backend/fallback/nested.h"
 
+#include <ATen/NestedTensorImpl.h>
 #include <ATen/ops/_nested_tensor_size_native.h>
 #include <ATen/ops/_nested_tensor_storage_offsets_native.h>
 #include <ATen/ops/_nested_tensor_strides_native.h>
+#include <ATen/ops/_nested_view_from_buffer.h>
 #include <ATen/ops/_nested_view_from_buffer_native.h>
+#include <ATen/ops/_to_copy.h>
 #include <ATen/ops/_to_copy_native.h>
 #include <ATen/ops/alias_native.h>
 #include <ATen/ops/chunk_native.h>
@@ -32,6 +35,27 @@ void nested_fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   run_on_host(op, stack, c10::DispatchKey::NestedTensorCPU);
 }
 
+// PyTorch's own asks for a contiguous tensor. This one copies the buffer that a transposed one is a view of.
+at::Tensor to_copy(
+    const at::Tensor& self,
+    std::optional<at::ScalarType> dtype,
+    std::optional<at::Layout> layout,
+    std::optional<at::Device> device,
+    std::optional<bool> pin_memory,
+    bool non_blocking,
+    std::optional<at::MemoryFormat> memory_format) {
+  if (self.is_contiguous() || memory_format.value_or(at::MemoryFormat::Preserve) != at::MemoryFormat::Preserve) {
+    return at::native::_to_copy_nested(self, dtype, layout, device, pin_memory, non_blocking, memory_format);
+  }
+  auto* const impl = at::native::get_nested_tensor_impl(self);
+  return at::_nested_view_from_buffer(
+      at::_to_copy(
+          impl->get_unsafe_storage_as_tensor(), dtype, at::kStrided, device, pin_memory, non_blocking, std::nullopt),
+      impl->get_nested_sizes(),
+      impl->get_nested_strides(),
+      impl->get_storage_offsets());
+}
+
 // The fallback's way back into an argument that an operator writes to.
 at::Tensor copy_back(const at::Tensor& self, const at::Tensor& dst) {
   return dst.copy_(self);
@@ -46,7 +70,7 @@ void register_nested() {
       .impl("_nested_view_from_buffer", &at::native::_nested_view_from_buffer);
 
   auto& aten = implement("aten", c10::DispatchKey::NestedTensorPrivateUse1);
-  aten.impl("_to_copy", &at::native::_to_copy_nested);
+  aten.impl("_to_copy", &to_copy);
   aten.impl("_copy_from_and_resize", &copy_back);
   aten.impl("copy_", &at::native::copy_nested_);
   aten.impl("clone", &at::native::clone_nested);
@@ -72,6 +96,15 @@ void register_nested() {
   aten.impl("values", &at::native::values_nested);
   aten.impl("view", &at::native::view_nested);
 
+  // Where an operator is composed of others for any device, which is of no use for a nested tensor, that would come
+  // before the fallback.
+  auto& dispatcher = c10::Dispatcher::singleton();
+  for (const auto& name : dispatcher.getRegistrationsForDispatchKey(c10::DispatchKey::NestedTensorCPU)) {
+    const auto op = dispatcher.findOp(name);
+    if (op && !op->hasKernelForDispatchKey(c10::DispatchKey::NestedTensorPrivateUse1)) {
+      aten.impl(c10::toString(name).c_str(), torch::CppFunction::makeFromBoxedFunction<&nested_fallback>());
+    }
+  }
   implement("_", c10::DispatchKey::NestedTensorPrivateUse1)
       .fallback(torch::CppFunction::makeFromBoxedFunction<&nested_fallback>());
 }
