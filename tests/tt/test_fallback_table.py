@@ -1,4 +1,4 @@
-"""The table of docs/fallback.md: that it names every operator registered for tt, and that each does what its row says."""
+"""The table of docs/fallback.md: it names every operator registered for tt, and each does what its row says."""
 
 import re
 
