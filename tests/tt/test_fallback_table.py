@@ -120,6 +120,17 @@ CALLS = {
     "aten::kaiser_window": lambda: torch.kaiser_window(4, device="tt"),
     "aten::kaiser_window.periodic": lambda: torch.kaiser_window(4, True, device="tt"),
     "aten::kaiser_window.beta": lambda: torch.kaiser_window(4, True, 2.0, device="tt"),
+    "aten::_stack": lambda: torch._stack([ones(2), ones(2)]),
+    "aten::_stack.out": lambda: torch._stack([ones(2), ones(2)], out=ones(2, 2)),
+    "aten::addr": lambda: torch.addr(ones(2, 3), ones(2), ones(3)),
+    "aten::addr.out": lambda: torch.addr(ones(2, 3), ones(2), ones(3), out=ones(2, 3)),
+    "aten::all.dims": lambda: ones(2, 2).all((0, 1)),
+    "aten::all.dims_out": lambda: torch.all(ones(2, 2), (0, 1), out=ones(1)[0] > 0),
+    "aten::any.dims": lambda: ones(2, 2).any((0, 1)),
+    "aten::any.dims_out": lambda: torch.any(ones(2, 2), (0, 1), out=ones(1)[0] > 0),
+    "aten::linalg__powsum": lambda: torch.ops.aten.linalg__powsum(ones(2), 2),
+    "aten::native_group_norm": lambda: torch.nn.functional.group_norm(ones(1, 2, 3), 2),
+    "aten::native_layer_norm": lambda: torch.nn.functional.layer_norm(ones(2, 3), (3,)),
     "moe::unpermute": unpermute,
     "moe::unpermute_backward_expert_outputs": lambda: unpermute(gradients=True),
     "moe::unpermute_backward_routing_weights": lambda: unpermute(gradients=True),
@@ -181,3 +192,17 @@ def test_refusals(name):
     size = [(1, 1)] if name.endswith(("_size", "_unsafe")) else []
     with pytest.raises(NotImplementedError, match=f"^{re.escape(name)}: expected torch.strided tensors on tt"):
         operator(ids()[:2], ids()[:1], ones(1), *size, device="tt")
+
+
+ROUNDED_ONCE = {
+    "layer_norm": lambda t: torch.nn.functional.layer_norm(t, t.shape[1:]),
+    "group_norm": lambda t: torch.nn.functional.group_norm(t, 2),
+    "addr": lambda t: torch.addr(t[0], t[0, :, 0], t[0, 0], beta=0.3, alpha=1.7),
+}
+
+
+@pytest.mark.parametrize("function", ROUNDED_ONCE.values(), ids=ROUNDED_ONCE.keys())
+def test_the_cpus_bits(function):
+    """What PyTorch composes for other devices rounds to bfloat16 at every step."""
+    values = torch.randn(5, 4, 7, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    assert torch.equal(function(values.to("tt")).cpu(), function(values))

@@ -51,7 +51,9 @@ void register_kernels() {
   aten.impl("fill_.Tensor", &fill_tensor_);
   aten.impl("zero_", &zero_);
 
-  // PyTorch's kernels for every device ask what the device is, and have no answer for one from outside.
+  // PyTorch has kernels of these for every device, which would come before the fallback. Some ask what the device is
+  // and have no answer for one from outside; others are composed of operators, each with copies and a rounding of its
+  // own, where the CPU has one kernel.
   define_host_operators();
   for (const char* name : {
            "_convolution",
@@ -62,6 +64,17 @@ void register_kernels() {
            "kaiser_window",
            "kaiser_window.beta",
            "kaiser_window.periodic",
+           "_stack",
+           "_stack.out",
+           "addr",
+           "addr.out",
+           "all.dims",
+           "all.dims_out",
+           "any.dims",
+           "any.dims_out",
+           "linalg__powsum",
+           "native_group_norm",
+           "native_layer_norm",
        }) {
     aten.impl(name, torch::CppFunction::makeFromBoxedFunction<&fallback>());
   }
