@@ -25,6 +25,7 @@ from torch_moe_ttnn.tt._devices import (
 from torch_moe_ttnn.tt._devices import _is_in_bad_fork as _is_in_bad_fork
 from torch_moe_ttnn.tt._devices import _lazy_init as _lazy_init
 from torch_moe_ttnn.tt._fallback import get_fallback_mode, set_fallback_mode
+from torch_moe_ttnn.tt._fallback_report import FallbackReport, OperatorFallbacks, fallback_report
 from torch_moe_ttnn.tt._memory import (
     empty_cache,
     max_memory_allocated,
@@ -55,12 +56,15 @@ from torch_moe_ttnn.tt._random import (
 
 __all__ = [
     "DeviceProperties",
+    "FallbackReport",
+    "OperatorFallbacks",
     "current_device",
     "default_generators",
     "device",
     "device_count",
     "dram_traffic",
     "empty_cache",
+    "fallback_report",
     "get_amp_supported_dtype",
     "get_device_name",
     "get_device_properties",
