@@ -102,6 +102,7 @@ CALLS = {
     "aten::set_.source_Tensor": lambda: ones(4).set_(ones(2)),
     "aten::is_set_to": lambda: ones(4).is_set_to(ones(4)),
     "aten::record_stream": lambda: ones(4).record_stream(torch.Stream("tt")),
+    "aten::_has_compatible_shallow_copy_type": lambda: torch._has_compatible_shallow_copy_type(ones(4), torch.ones(4)),
     "aten::_nested_view_from_buffer": lambda: torch._nested_view_from_buffer(
         ones(2), torch.tensor([[2]]), torch.tensor([[1]]), torch.tensor([0])
     ),
