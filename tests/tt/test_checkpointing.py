@@ -125,9 +125,8 @@ def test_checkpoints_in_checkpoints(use_reentrant):
 
     expected = step(lambda x: inner(functional.dropout(x, 0.2)))
     assert_same(step(lambda x: checkpoint(outer, x, use_reentrant=use_reentrant)), expected)
-    assert_same(
-        step(torch.compile(lambda x: checkpoint(outer, x, use_reentrant=use_reentrant), backend="torch_moe_ttnn")), expected
-    )
+    compiled = torch.compile(lambda x: checkpoint(outer, x, use_reentrant=use_reentrant), backend="torch_moe_ttnn")
+    assert_same(step(compiled), expected)
 
 
 @reentrant
@@ -209,7 +208,8 @@ def test_selective_checkpoints(compiled):
     def checkpointed(x):
         return checkpoint(function, x, use_reentrant=False, context_fn=context_fn)
 
-    assert_same(step(torch.compile(checkpointed, backend="torch_moe_ttnn") if compiled else checkpointed), step(function))
+    computed = torch.compile(checkpointed, backend="torch_moe_ttnn") if compiled else checkpointed
+    assert_same(step(computed), step(function))
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")
