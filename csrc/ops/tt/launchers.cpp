@@ -1,7 +1,9 @@
 #include "ops/tt/launchers.h"
 
+#include <functional>
 #include <limits>
 #include <memory>
+#include <string>
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -10,6 +12,7 @@
 
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/memory/device_span.h"
+#include "tt/backend/profiler/launch_trace.h"
 #include "tt/launch/prepare_mapping.h"
 
 namespace moe::tt {
@@ -27,7 +30,13 @@ at::Tensor empty_records(backend::TorchDevice& device) {
 class OperatorLaunches final : public backend::Launches {
  public:
   explicit OperatorLaunches(backend::TorchDevice& device)
-      : records_(empty_records(device)), launcher_(device.runtime_device(), backend::span_of(records_)) {}
+      : records_(empty_records(device)),
+        launcher_(
+            device.runtime_device(),
+            backend::span_of(records_),
+            [index = device.index()](const std::string& kernel, const std::function<void()>& launch) {
+              backend::trace_launch(index, kernel, launch);
+            }) {}
 
   void raise_error() override {
     if (const auto invalid = launcher_.invalid_ids.take()) {

@@ -1,6 +1,7 @@
 #include "tt/launch/launcher.h"
 
 #include <memory>
+#include <utility>
 
 #include "tt/support/math.h"
 
@@ -28,8 +29,12 @@ Target target_of(const runtime::Device& device) {
 
 }  // namespace
 
-Launcher::Launcher(runtime::Device& device, const runtime::BufferSpan& records)
-    : device(device), programs(device), invalid_ids(device, records), target(target_of(device)) {}
+Launcher::Launcher(runtime::Device& device, const runtime::BufferSpan& records, Observer observer)
+    : device(device),
+      programs(device),
+      invalid_ids(device, records),
+      target(target_of(device)),
+      observer_(std::move(observer)) {}
 
 void Launcher::launch(const std::vector<Launch>& launches, std::span<const Tensor> tensors) {
   std::vector<std::shared_ptr<runtime::Buffer>> buffers{invalid_ids.buffer()};
@@ -37,7 +42,8 @@ void Launcher::launch(const std::vector<Launch>& launches, std::span<const Tenso
     buffers.push_back(tensor.buffer);
   }
   for (const Launch& launch : launches) {
-    device.launch(programs.get(launch), launch.common_args, buffers);
+    const auto program = programs.get(launch);
+    observer_(launch.kernel, [&] { device.launch(program, launch.common_args, buffers); });
   }
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "tt/launch/invalid_ids.h"
@@ -15,8 +17,11 @@ namespace moe::tt::launch {
 // What the launches of all operators on one device share. An operator's launch is a function of its own that takes it.
 // No torch here: bytes in, bytes out.
 struct Launcher {
+  // Makes a launch of the kernel of that name by calling the function, and may look at it.
+  using Observer = std::function<void(const std::string& kernel, const std::function<void()>& launch)>;
+
   // `records` are InvalidIds::num_bytes() of device memory.
-  Launcher(runtime::Device& device, const runtime::BufferSpan& records);
+  Launcher(runtime::Device& device, const runtime::BufferSpan& records, Observer observer = &unobserved);
 
   // Makes an operator's call: numbers it, and makes the launches that `plan(invalid_ids)` returns. `tensors` are those
   // of the launches.
@@ -33,6 +38,12 @@ struct Launcher {
   const Target target;
 
  private:
+  static void unobserved(const std::string& /*kernel*/, const std::function<void()>& launch) {
+    launch();
+  }
+
+  const Observer observer_;
+
   void launch(const std::vector<Launch>& launches, std::span<const Tensor> tensors);
 };
 
