@@ -1,6 +1,7 @@
 """``torch.tt``'s streams and events: a device's one queue, and places in it."""
 
 import contextlib
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -113,20 +114,28 @@ def test_query_raises_nothing():
         torch.tt.synchronize()
 
 
-def test_an_event_does_not_wait_for_the_queue():
-    """A launch of one core and many tokens takes long enough to be seen."""
+@pytest.fixture
+def much() -> Callable[[], list[torch.Tensor]]:
+    """Return what enqueues far more than the device can do meanwhile."""
+    ids, weights = torch.zeros(16384, 1, dtype=torch.int32, device="tt"), torch.ones(16384, 1, device="tt")
+    torch.ops.moe.prepare_mapping(ids, weights, 64)
+    torch.tt.synchronize()
+    return lambda: [torch.ops.moe.prepare_mapping(ids, weights, 64) for _ in range(20)]
+
+
+def test_an_event_does_not_wait_for_the_queue(much):
     if torch.tt.get_device_properties().runtime != "emulated":
         pytest.skip("without fast dispatch, TT-Metalium's queue marks no places")
-    torch.tt.synchronize()
+    first = much()[:1]
     before = torch.tt.current_stream().record_event()
-    maps = [launch(tokens=4096) for _ in range(20)]
+    maps = first + much()
     behind = torch.tt.current_stream().record_event()
     before.synchronize()
     assert not behind.query()
     assert not torch.tt.current_stream().query()
     behind.synchronize()
     assert torch.tt.current_stream().query()
-    assert all(float(each.cpu().sum()) == 4096 for each in maps)
+    assert all(float(each.cpu().sum()) == 16384 for each in maps)
 
 
 def test_elapsed_time():
@@ -142,13 +151,12 @@ def test_elapsed_time():
         start.elapsed_time(torch.tt.Event())
 
 
-def test_time_is_not_known_before_the_end():
+def test_time_is_not_known_before_the_end(much):
     if torch.tt.get_device_properties().runtime != "emulated":
         pytest.skip("the metal runtime waits when it records an event that measures time")
     start, end = torch.tt.Event(enable_timing=True), torch.tt.Event(enable_timing=True)
     start.record()
-    for _ in range(20):
-        launch(tokens=4096)
+    much()
     end.record()
     with pytest.raises(RuntimeError, match="completed"):
         start.elapsed_time(end)

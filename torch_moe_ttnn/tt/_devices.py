@@ -111,7 +111,8 @@ def synchronize(device: DeviceLike = None) -> None:
         IndexError: an operator that ran since the last wait found an expert id out of range.
         RuntimeError: a launch since the last wait failed.
     """
-    _C.tt.synchronize(index_of(device))
+    # PyTorch's own function, which Dynamo puts into a graph.
+    torch.accelerator.synchronize(index_of(device))
 
 
 # Two counters for measuring, which other devices do not have.

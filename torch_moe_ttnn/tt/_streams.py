@@ -72,6 +72,9 @@ def set_stream(stream: torch.Stream | None) -> None:
         torch.accelerator.set_stream(stream)
 
 
-def stream(stream: torch.Stream | None) -> AbstractContextManager[None]:
+def stream(stream: torch.Stream | None) -> AbstractContextManager[object]:
     """Make a stream's device the current one within a ``with`` statement; ``None`` changes nothing."""
-    return nullcontext() if stream is None else device(stream.device)
+    if stream is None:
+        return nullcontext()
+    # Dynamo knows a stream as what it is: a context manager. One that was entered cannot be entered again.
+    return stream if torch.compiler.is_compiling() else device(stream.device)
