@@ -1,6 +1,7 @@
 """``torch.tt``'s streams and events: a device's one queue, and places in it."""
 
 import contextlib
+import os
 from collections.abc import Callable
 
 import pytest
@@ -117,14 +118,16 @@ def test_query_raises_nothing():
 @pytest.fixture
 def much() -> Callable[[], list[torch.Tensor]]:
     """Return what enqueues far more than the device can do meanwhile."""
-    ids, weights = torch.zeros(16384, 1, dtype=torch.int32, device="tt"), torch.ones(16384, 1, device="tt")
+    # A simulated chip takes seconds for its share.
+    tokens, count = (16384, 20) if torch.tt.get_device_properties().runtime == "emulated" else (1024, 2)
+    ids, weights = torch.zeros(tokens, 1, dtype=torch.int32, device="tt"), torch.ones(tokens, 1, device="tt")
     torch.ops.moe.prepare_mapping(ids, weights, 64)
     torch.tt.synchronize()
-    return lambda: [torch.ops.moe.prepare_mapping(ids, weights, 64) for _ in range(20)]
+    return lambda: [torch.ops.moe.prepare_mapping(ids, weights, 64) for _ in range(count)]
 
 
 def test_an_event_does_not_wait_for_the_queue(much):
-    if torch.tt.get_device_properties().runtime != "emulated":
+    if "TT_METAL_SLOW_DISPATCH_MODE" in os.environ and torch.tt.get_device_properties().runtime == "metal":
         pytest.skip("without fast dispatch, TT-Metalium's queue marks no places")
     first = much()[:1]
     before = torch.tt.current_stream().record_event()
@@ -135,7 +138,7 @@ def test_an_event_does_not_wait_for_the_queue(much):
     assert not torch.tt.current_stream().query()
     behind.synchronize()
     assert torch.tt.current_stream().query()
-    assert all(float(each.cpu().sum()) == 16384 for each in maps)
+    assert all(float(each.cpu().sum()) == len(each) for each in maps)
 
 
 def test_elapsed_time():
