@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from torch._C._distributed_c10d import Backend
 
 EXPERT_ALIGNMENT: int
 PADDING_TOKEN: int
@@ -163,6 +164,8 @@ class tt:
     def is_open(index: int) -> bool: ...
     @staticmethod
     def in_bad_fork() -> bool: ...
+    @staticmethod
+    def host_backend(host: Backend) -> Backend: ...
     @staticmethod
     def borrow_memory(
         index: int, address: int, page_size: int, sizes: list[int], dtype: torch.dtype, lender: object

@@ -12,6 +12,7 @@
 
 #include "tt/backend/device/devices.h"
 #include "tt/backend/device/torch_device.h"
+#include "tt/backend/distributed/host_backend.h"
 #include "tt/backend/fallback/fallback.h"
 #include "tt/backend/fallback/report.h"
 #include "tt/backend/generator.h"
@@ -181,6 +182,8 @@ void bind_tt(pybind11::module_& module) {
           }
           return rows;
         }));
+  // The types are bound in torch._C._distributed_c10d.
+  m.def("host_backend", wrap_pybind_function(&host_backend));
   m.def("metal_library", [] { return runtime::metal_library().string(); });
 }
 

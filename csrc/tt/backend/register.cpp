@@ -114,6 +114,8 @@ void register_backend() {
   c10::SetAllocator(c10::kPrivateUse1, allocator());
   c10::impl::DeviceGuardImplRegistrar(c10::kPrivateUse1, guard());
   at::RegisterPrivateUse1HooksInterface(hooks());
+  register_profiler_stubs();
+  register_activities();
   register_kernels();
   registered = true;
 }
