@@ -11,6 +11,8 @@ from torch.utils.checkpoint import (
     create_selective_checkpoint_contexts,
 )
 
+pytestmark = pytest.mark.any_runtime
+
 SHAPE = (6, 8)
 
 # Functions of a tensor of shape (6, 8) whose gradients depend on random numbers. Not rrelu: the CPU computes it again

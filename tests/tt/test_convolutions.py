@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+pytestmark = pytest.mark.any_runtime
+
 # Options of a convolution with 4 channels in and 6 out.
 OPTIONS = {
     "plain": {},

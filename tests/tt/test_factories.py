@@ -5,6 +5,8 @@ import tempfile
 import pytest
 import torch
 
+pytestmark = pytest.mark.any_runtime
+
 # Each takes the device, and gives the same values on every device.
 FACTORIES = {
     "zeros": lambda **device: torch.zeros(2, 3, **device),

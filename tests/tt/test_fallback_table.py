@@ -9,6 +9,8 @@ import torch_moe_ttnn
 from support.documents import ROOT
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.any_runtime
+
 NAME = re.compile(r"`(\w+::[\w.]+)`")
 ROWS = [
     NAME.findall(line.split("|")[2])

@@ -5,6 +5,8 @@ import copy
 import pytest
 import torch
 
+pytestmark = pytest.mark.any_runtime
+
 transformers = pytest.importorskip("transformers", reason="it comes with the test extra")
 
 # Small, and random. No token ends a text, so that every one has the length asked for.

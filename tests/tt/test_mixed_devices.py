@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+pytestmark = pytest.mark.any_runtime
+
 SQUARE = torch.arange(1.0, 10).reshape(3, 3)
 VECTOR = torch.tensor([0.5, 1.5, 2.5])
 BATCH = torch.arange(12.0).reshape(2, 2, 3)

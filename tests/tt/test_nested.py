@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-pytestmark = pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype stage:UserWarning")
+pytestmark = [
+    pytest.mark.any_runtime,
+    pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype stage:UserWarning"),
+]
 
 SHAPES = [(2, 4), (3, 4), (1, 4)]
 

@@ -9,9 +9,10 @@ import pytest
 
 from support import processes
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("TORCH_TT_RUNTIME") == "metal", reason="two processes cannot share a chip"
-)
+pytestmark = [
+    pytest.mark.any_runtime,
+    pytest.mark.skipif(os.environ.get("TORCH_TT_RUNTIME") == "metal", reason="two processes cannot share a chip"),
+]
 
 BEGIN = """
 import datetime, os, sys, tempfile

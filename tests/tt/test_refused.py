@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-pytestmark = pytest.mark.filterwarnings(r"ignore:Sparse \w+ tensor support is in beta state:UserWarning")
+pytestmark = [
+    pytest.mark.any_runtime,
+    pytest.mark.filterwarnings(r"ignore:Sparse \w+ tensor support is in beta state:UserWarning"),
+]
 
 # A place in the table of PyTorch's CSR, CSC, BSR and BSC tensors with one element.
 COMPRESSED = ([0, 1], [0])
