@@ -149,7 +149,9 @@ def test_what_scripts_call():
 
 def test_the_fallbacks_mode():
     torch.tt.set_fallback_mode("error")
-    with pytest.raises(NotImplementedError, match="aten::convolution has no kernel for tt, and the fallback to the CPU"):
+    with pytest.raises(
+        NotImplementedError, match="aten::convolution has no kernel for tt, and the fallback to the CPU"
+    ):
         functional.conv1d(torch.ones(1, 1, 4, device="tt"), torch.ones(1, 1, 2, device="tt"))
 
 
