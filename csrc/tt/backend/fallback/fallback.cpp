@@ -104,12 +104,12 @@ void move_results(const c10::OperatorHandle& op, torch::jit::Stack& stack, const
 }  // namespace
 
 void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack, c10::DispatchKey cpu_key) {
-  warn_or_raise_fallback(op);
   const auto host_op = host_operator(op);
   TORCH_CHECK_NOT_IMPLEMENTED(
       host_op.hasComputedKernelForDispatchKey(cpu_key),
       op.operator_name(),
       " has no kernel for tt, and none for the CPU");
+  warn_or_raise_fallback(op);
   const FallbackRecord record(op);
   normalize(op, *stack);
   const auto arguments = torch::jit::last(*stack, op.schema().arguments().size());
