@@ -149,6 +149,14 @@ def test_what_scripts_call():
     torch.testing.assert_close([tensor.cpu() for tensor in actual], list(wanted))
 
 
+def test_the_fallbacks_mode():
+    torch.tt.set_fallback_mode("error")
+    with pytest.raises(
+        NotImplementedError, match="aten::convolution has no kernel for tt, and the fallback to the CPU"
+    ):
+        functional.conv1d(torch.ones(1, 1, 4, device="tt"), torch.ones(1, 1, 2, device="tt"))
+
+
 def test_errors_are_pytorchs():
     with pytest.raises(RuntimeError, match=r"expected input\[1, 3, 4, 4\] to have 2 channels, but got 3 channels"):
         functional.conv2d(torch.ones(1, 3, 4, 4, device="tt"), torch.ones(1, 2, 3, 3, device="tt"))

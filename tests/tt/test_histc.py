@@ -48,6 +48,8 @@ def test_large_integers():
     values = torch.tensor([low, low + 1, low + 2, low + 3, -(2**63)])
     assert torch.histc(values.to("tt"), 4, low, low + 3).tolist() == [1, 1, 1, 1]
     assert torch.histc(values.to("tt"), 2, -(2**63), 2**63 - 1).tolist() == [1, 4]
+    for value in (-(2**63), 2**63 - 1):
+        assert torch.histc(torch.tensor([value, value], device="tt"), 3).sum().item() == 2
 
 
 def test_bounds_that_are_not_whole():
@@ -79,6 +81,11 @@ def test_errors():
         torch.histc(values, 0, 0, 1)
     with pytest.raises(RuntimeError, match=r"max must be larger than min, got min=2 and max=1"):
         torch.histc(values, 2, 2, 1)
+
+
+def test_uint64():
+    with pytest.raises(RuntimeError, match="expected integers that int64 has, got a tensor of UInt64; convert it"):
+        torch.histc(torch.ones(3, dtype=torch.uint64).to("tt"), 2, 0, 1)
 
 
 def test_on_a_meta_tensor():

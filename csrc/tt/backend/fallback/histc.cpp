@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/histc.h>
@@ -18,6 +19,9 @@ bool is_integer(const at::Tensor& tensor) {
 // Integers have exact bins: x is in the bin floor((x - min) * bins / (max - min)), and max in the last one.
 at::Tensor integer_histc(const at::Tensor& self, int64_t bins, const at::Scalar& min, const at::Scalar& max) {
   using Wide = unsigned __int128;
+  TORCH_CHECK(
+      self.scalar_type() != at::kUInt64,
+      "torch.histc: expected integers that int64 has, got a tensor of UInt64; convert it");
   TORCH_CHECK(bins > 0, "torch.histc: bins must be > 0, got ", bins);
   const auto values = self.to(at::kLong).contiguous();
   int64_t low = min.to<int64_t>();
@@ -28,8 +32,9 @@ at::Tensor integer_histc(const at::Tensor& self, int64_t bins, const at::Scalar&
     high = values.max().item<int64_t>();
   }
   if (low == high) {
-    --low;
-    ++high;
+    // As for floats, and within the range of integers.
+    low -= low > std::numeric_limits<int64_t>::min();
+    high += high < std::numeric_limits<int64_t>::max();
   }
   const auto width = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
   auto counts = at::zeros({bins}, at::kLong);
