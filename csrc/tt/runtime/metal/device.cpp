@@ -120,8 +120,9 @@ void MetalDevice::do_launch(
 }
 
 void MetalDevice::do_synchronize() {
-  chip_->use(str("waiting for metal device ", chip_->index()), [](MeshDevice& device) {
+  chip_->use(str("waiting for metal device ", chip_->index()), [&](MeshDevice& device) {
     metalium::distributed::Finish(device.mesh_command_queue());
+    ended_ = enqueued_.load();  // Nothing is enqueued meanwhile: use() lets one in at a time.
   });
 }
 
@@ -154,6 +155,9 @@ bool MetalDevice::do_query(const Event& event) {
 bool MetalDevice::do_query() {
   const std::lock_guard lock(marker_mutex_);
   const uint64_t enqueued = enqueued_;
+  if (enqueued == ended_) {
+    return true;
+  }
   if (marker_ == nullptr || marked_ != enqueued) {
     marker_ = do_record(false);
     marked_ = enqueued;

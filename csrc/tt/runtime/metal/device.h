@@ -67,6 +67,7 @@ class MetalDevice final : public Device {
   std::vector<std::pair<uint32_t, uint32_t>> noc_coordinates_;
 
   std::atomic<uint64_t> enqueued_ = 0;  // writes and launches
+  std::atomic<uint64_t> ended_ = 0;     // of them, as far as a wait for all has shown
   std::mutex marker_mutex_;             // guards what is below
   uint64_t marked_ = 0;                 // of them, when the marker was recorded
   std::shared_ptr<Event> marker_;
