@@ -11,6 +11,7 @@
 #include <torch/library.h>
 
 #include "tt/backend/aten/operators.h"
+#include "tt/backend/fallback/composites.h"
 #include "tt/backend/fallback/fallback.h"
 #include "tt/backend/memory/caching_allocator.h"
 
@@ -57,11 +58,7 @@ void register_kernels() {
   aten.impl("zero_", &zero_);
 
   implement("_", c10::DispatchKey::PrivateUse1).fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
-  // By name too, where PyTorch's composite, which would come first, makes outputs that its own kernel does not take: on
-  // the devices of different inputs, or of a shape that is resized with a warning.
-  for (const char* name : {"_linalg_solve_ex", "mse_loss", "smooth_l1_loss"}) {
-    aten.impl(name, torch::CppFunction::makeFromBoxedFunction<&fallback>());
-  }
+  register_composites(aten);
 
   implement("_", c10::DispatchKey::AutocastPrivateUse1).fallback(torch::CppFunction::makeFallthrough());
   register_autocast(implement("aten", c10::DispatchKey::AutocastPrivateUse1));
