@@ -123,6 +123,11 @@ def test_the_words():
         (lambda: functional.embedding(IDS, square), "aten::index_select", "index"),
         (lambda: torch.where(MASK, square, square), "aten::where", "condition"),
         (lambda: torch.mm(square, square, out=torch.empty(3, 3)), "aten::mm", "out"),
+        (lambda: square + SQUARE, "aten::add", "other"),
+        (lambda: SQUARE + square, "aten::add", "self"),
+        (lambda: square.clone().add_(SQUARE), "aten::add_", "other"),
+        (lambda: functional.layer_norm(square, (3,), VECTOR), "aten::mul", "other"),
+        (lambda: torch.linalg.solve(torch.eye(3), square), "aten::_linalg_solve_ex", "A"),
     ):
         with pytest.raises(RuntimeError) as raised:
             call()
@@ -130,6 +135,17 @@ def test_the_words():
             f"{operator}: Expected all tensors to be on the same device, but got {argument} on cpu, different from "
             'other tensors on tt:0. Move them to one device, with .to("tt:0") for instance'
         )
+
+
+def test_other_errors_keep_their_words():
+    for call in (torch.add, torch.mm, torch.gather, torch.cat):
+        messages = []
+        for device in ("cpu", "tt"):
+            a, b = torch.ones(2, 3, device=device), torch.ones(4, 5, device=device)
+            with pytest.raises((RuntimeError, TypeError)) as raised:
+                call([a, b]) if call is torch.cat else call(a, 0, b) if call is torch.gather else call(a, b)
+            messages.append(str(raised.value))
+        assert messages[0] == messages[1]
 
 
 def test_the_words_for_two_devices(other_device):

@@ -10,6 +10,7 @@
 #include <ATen/ops/view_native.h>
 
 #include "tt/backend/aten/operators.h"
+#include "tt/backend/fallback/composites.h"
 #include "tt/backend/fallback/fallback.h"
 #include "tt/backend/fallback/host_operators.h"
 #include "tt/backend/fallback/nested.h"
@@ -53,9 +54,8 @@ void register_kernels() {
   aten.impl("zero_", &zero_);
 
   // PyTorch has kernels of these for every device, which would come before the fallback. Some ask what the device is
-  // and have no answer for one from outside; some make outputs that their own kernel does not take, on the devices of
-  // different inputs or of a shape that is resized with a warning; others are composed of operators, each with copies
-  // and a rounding of its own, where the CPU has one kernel.
+  // and have no answer for one from outside; two losses make an output that their own kernel resizes, with a warning;
+  // others are composed of operators, each with copies and a rounding of its own, where the CPU has one kernel.
   define_host_operators();
   for (const char* name : {
            "_convolution",
@@ -74,7 +74,6 @@ void register_kernels() {
            "all.dims_out",
            "any.dims",
            "any.dims_out",
-           "_linalg_solve_ex",
            "linalg__powsum",
            "mse_loss",
            "native_group_norm",
@@ -87,6 +86,7 @@ void register_kernels() {
   refuse_other_layouts();
 
   implement("_", c10::DispatchKey::PrivateUse1).fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
+  register_composites(aten);
 
   implement("_", c10::DispatchKey::AutocastPrivateUse1).fallback(torch::CppFunction::makeFallthrough());
   register_autocast(implement("aten", c10::DispatchKey::AutocastPrivateUse1));
