@@ -126,7 +126,7 @@ def test_the_words():
         (lambda: square + SQUARE, "aten::add", "other"),
         (lambda: SQUARE + square, "aten::add", "self"),
         (lambda: square.clone().add_(SQUARE), "aten::add_", "other"),
-        (lambda: functional.layer_norm(square, (3,), VECTOR), "aten::mul", "other"),
+        (lambda: functional.layer_norm(square, (3,), VECTOR), "aten::native_layer_norm", "weight"),
         (lambda: torch.linalg.solve(torch.eye(3), square), "aten::_linalg_solve_ex", "A"),
     ):
         with pytest.raises(RuntimeError) as raised:
