@@ -38,7 +38,7 @@ def _reduce_storage(storage: torch.UntypedStorage) -> tuple[Any, ...]:
     if storage.device.type != "tt":
         reduced: tuple[Any, ...] = reductions.reduce_storage(storage)  # type: ignore[no-untyped-call]
         return reduced
-    as_bytes = torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)  # type: ignore[call-overload]
+    as_bytes = torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
     return _rebuild_storage, (_pack(as_bytes), storage.device)
 
 
