@@ -22,8 +22,18 @@ import torch.distributed as dist
 
 rank, store, backend = int(sys.argv[1]), sys.argv[2], sys.argv[3] or None
 dist.init_process_group(
-    backend, init_method=f"file://{store}", rank=rank, world_size=2, timeout=datetime.timedelta(seconds=60)
+    backend,
+    init_method=f"file://{store}",
+    rank=rank,
+    world_size=2,
+    timeout=datetime.timedelta(seconds=60),
+    device_id=torch.device("tt", rank) if "BOUND" in os.environ else None,
 )
+"""
+
+END = """
+dist.barrier()
+dist.destroy_process_group()
 """
 
 CALLS = """
@@ -203,8 +213,10 @@ def run(code: str, tmp_path, backend: str = "cpu:gloo,tt:gloo", **environment: s
     store = tmp_path / "store"
     ranks = [
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", BEGIN + textwrap.dedent(code), str(rank), str(store), backend],
-            env=os.environ | {"TORCH_TT_FALLBACK": "silent", "OMP_NUM_THREADS": "1"} | environment,
+            [sys.executable, "-W", "ignore", "-c", BEGIN + textwrap.dedent(code) + END, str(rank), str(store), backend],
+            env=os.environ
+            | {"TORCH_TT_FALLBACK": "silent", "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
+            | environment,
             cwd=os.path.dirname(processes.__file__),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -273,6 +285,24 @@ def test_errors_are_python_errors(tmp_path):
         assert lines[0].startswith("moe::prepare_mapping")
         assert "Invalid scalar type" in lines[1]
         assert lines[2:] == ["[2.0, 2.0]"]
+
+
+def test_groups_of_a_device(tmp_path):
+    """A group that is told its device cannot be split, as gloo's cannot, and says so."""
+    code = """
+        device = torch.device("tt", rank)
+        for group in (None, dist.new_group([0, 1])):
+            x = torch.full((2,), 1.0 + rank, device=device)
+            dist.all_reduce(x, group=group)
+            print(x.tolist(), x.device.index == rank)
+        try:
+            dist.split_group(split_ranks=[[0, 1]])
+        except RuntimeError as error:
+            print(error)
+    """
+    for lines in run(code, tmp_path, "", BOUND="1"):
+        assert lines[:2] == ["[3.0, 3.0] True"] * 2
+        assert lines[2].endswith("does not support splitting")
 
 
 def test_meshes_and_fully_sharded_models(tmp_path):

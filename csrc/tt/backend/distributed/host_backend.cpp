@@ -158,23 +158,10 @@ class HostBackend final : public c10d::Backend {
     return host_->getBackendOptions();
   }
 
+  // Splitting a group copies its options in Python, and PyTorch cannot copy gloo's: new_group() makes groups without
+  // it.
   bool supportsSplitting() const override {
-    return host_->supportsSplitting();
-  }
-
-  c10::intrusive_ptr<Backend> split(
-      const c10::intrusive_ptr<c10d::Store>& store,
-      const std::vector<int>& ranks,
-      const c10::intrusive_ptr<Options>& options) override {
-    return wrapped(host_->split(store, ranks, options));
-  }
-
-  c10::intrusive_ptr<Backend> merge(
-      const c10::intrusive_ptr<c10d::Store>& store,
-      const c10::intrusive_ptr<Options>& options,
-      const int& rank,
-      const int& size) override {
-    return wrapped(host_->merge(store, options, rank, size));
+    return false;
   }
 
   c10d::ErrorType getError() override {
@@ -190,10 +177,6 @@ class HostBackend final : public c10d::Backend {
   }
 
  private:
-  static c10::intrusive_ptr<Backend> wrapped(c10::intrusive_ptr<Backend> host) {
-    return host == nullptr ? nullptr : host_backend(std::move(host));
-  }
-
   template <typename Call>
   static WorkPtr in_place(const Tensors& tensors, const Call& call) {
     Staging staging;
