@@ -52,5 +52,5 @@ def inductor(tmp_path_factory):
 def backend(device, inductor):
     """Return the name of torch.compile's backend for the device; nothing compiled before or for it is kept."""
     torch.compiler.reset()
-    yield {"cpu": "inductor", "tt": "tt"}[device.type]
+    yield {"cpu": "inductor", "tt": "torch_moe_ttnn"}[device.type]
     torch.compiler.reset()

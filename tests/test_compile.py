@@ -1,4 +1,4 @@
-"""torch.compile: one graph, few compilations, the same bits; Inductor on CPU, the backend "tt" on tt."""
+"""torch.compile: one graph, few compilations, the same bits; Inductor on CPU, the backend "torch_moe_ttnn" on tt."""
 
 import collections
 import re

@@ -352,7 +352,7 @@ void list(Device& device, Launcher& launcher, const Case& c) {
 }
 
 Launcher make_launcher(Device& device) {
-  return {device, {device.allocate(InvalidIds::num_bytes(device.properties()), 128)}};
+  return {std::make_shared<ProgramCache>(device), {device.allocate(InvalidIds::num_bytes(device.properties()), 128)}};
 }
 
 // Rows of elements of two bytes. One row in four of the output has no token.
@@ -685,9 +685,9 @@ TEST(programs_are_built_once_for_all_shapes) {
   const uint64_t calls = 2 + std::size(kAlignments);
   const uint64_t before = device->num_launches();
   route(*device, launcher, {1000, 2, 8});
-  const size_t programs = launcher.programs.size();
+  const size_t programs = launcher.programs->size();
   CHECK(programs <= calls);
   route(*device, launcher, {990, 2, 8});
   CHECK_EQ(device->num_launches() - before, 2 * calls);
-  CHECK_EQ(launcher.programs.size(), programs);
+  CHECK_EQ(launcher.programs->size(), programs);
 }

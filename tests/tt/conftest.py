@@ -26,6 +26,8 @@ def other_device() -> torch.device:
 @pytest.fixture(scope="session")
 def room_to_fork():
     """A simulated chip has its DRAM in the process, which may be more than the machine lets a child have as well."""
-    process = processes.run("import os, torch; torch.ones(2, device='tt'); os.fork() or os._exit(0); os.wait()")
+    process = processes.run(
+        "import os, torch, torch_moe_ttnn; torch.ones(2, device='tt'); os.fork() or os._exit(0); os.wait()"
+    )
     if "Cannot allocate memory" in process.stderr:
         pytest.skip("no memory to fork a process that holds a simulated chip")

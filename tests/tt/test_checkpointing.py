@@ -84,7 +84,7 @@ def test_the_same_numbers(function, use_reentrant):
 @reentrant
 @random
 def test_the_same_numbers_in_a_graph(function, use_reentrant):
-    compiled = torch.compile(lambda x: checkpoint(function, x, use_reentrant=use_reentrant), backend="tt")
+    compiled = torch.compile(lambda x: checkpoint(function, x, use_reentrant=use_reentrant), backend="torch_moe_ttnn")
     assert_same(step(compiled), step(function))
 
 
@@ -110,7 +110,7 @@ def test_a_program_may_ask_for_other_numbers(use_reentrant):
     outputs, gradients, *_ = step(lambda x: checkpoint(function, x, **options))
     assert not torch.equal(gradients != 0, outputs != 0)
     if not use_reentrant:  # A graph has no reentrant ones.
-        compiled = torch.compile(lambda x: checkpoint(function, x, **options), backend="tt")
+        compiled = torch.compile(lambda x: checkpoint(function, x, **options), backend="torch_moe_ttnn")
         assert_same(step(compiled)[:2], (outputs, gradients))
 
 
@@ -126,7 +126,8 @@ def test_checkpoints_in_checkpoints(use_reentrant):
     expected = step(lambda x: inner(functional.dropout(x, 0.2)))
     assert_same(step(lambda x: checkpoint(outer, x, use_reentrant=use_reentrant)), expected)
     assert_same(
-        step(torch.compile(lambda x: checkpoint(outer, x, use_reentrant=use_reentrant), backend="tt")), expected
+        step(torch.compile(lambda x: checkpoint(outer, x, use_reentrant=use_reentrant), backend="torch_moe_ttnn")),
+        expected,
     )
 
 
@@ -146,7 +147,7 @@ def test_several_checkpoints(use_reentrant):
     expected = gradients(layers)
     assert_same(gradients(checkpointed), expected)
     assert_same(gradients(lambda x: checkpoint_sequential(layers, 2, x, use_reentrant=use_reentrant)), expected)
-    assert_same(gradients(torch.compile(checkpointed, backend="tt")), expected)
+    assert_same(gradients(torch.compile(checkpointed, backend="torch_moe_ttnn")), expected)
 
 
 @reentrant
@@ -209,7 +210,9 @@ def test_selective_checkpoints(compiled):
     def checkpointed(x):
         return checkpoint(function, x, use_reentrant=False, context_fn=context_fn)
 
-    assert_same(step(torch.compile(checkpointed, backend="tt") if compiled else checkpointed), step(function))
+    assert_same(
+        step(torch.compile(checkpointed, backend="torch_moe_ttnn") if compiled else checkpointed), step(function)
+    )
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")

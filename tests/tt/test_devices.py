@@ -70,7 +70,10 @@ def test_fields_of_properties_are_documented():
 
 
 def test_the_other_architecture():
-    code = "import torch; p = torch.tt.get_device_properties(); print(p.architecture, p.grid, p.l1_size, p.dram_banks)"
+    code = (
+        "from torch_moe_ttnn import tt\n"
+        "p = tt.get_device_properties(); print(p.architecture, p.grid, p.l1_size, p.dram_banks)"
+    )
     assert (
         processes.output(code, TORCH_TT_RUNTIME="emulated", TORCH_TT_EMULATED_ARCH="blackhole")
         == "blackhole (13, 10) 1572864 8"
@@ -174,7 +177,7 @@ def test_methods_of_tensors_and_modules():
 
 def test_first_use_opens_a_device_and_nothing_else_does():
     code = (
-        "import torch\n"
+        "import torch, torch_moe_ttnn\n"
         "def opened(): return [torch._C._accelerator_isAllocatorInitialized(), torch.tt.is_initialized()]\n"
         "torch.manual_seed(0); torch.tt.device_count(); torch.tt.set_device(0); torch.tt.memory_allocated()\n"
         "torch.tt.synchronize(); torch.accelerator.synchronize(); torch.tt.empty_cache(); torch.tt.get_rng_state()\n"
@@ -188,7 +191,7 @@ def test_first_use_opens_a_device_and_nothing_else_does():
 
 
 def test_init_opens_the_current_device():
-    assert processes.output("import torch; torch.tt.init(); print(torch.tt.is_initialized())") == "True"
+    assert processes.output("import torch, torch_moe_ttnn; torch.tt.init(); print(torch.tt.is_initialized())") == "True"
 
 
 def test_no_launches_yet():
@@ -199,7 +202,7 @@ def test_no_launches_yet():
 
 @pytest.mark.parametrize("value", ["emulated", None])
 def test_the_runtime_is_chosen(value):
-    code = "import torch; torch.ones(2).to('tt'); print(torch.tt.get_device_properties().runtime)"
+    code = "import torch, torch_moe_ttnn; torch.ones(2).to('tt'); print(torch.tt.get_device_properties().runtime)"
     assert processes.output(code, TORCH_TT_RUNTIME=value, TT_METAL_SIMULATOR=None) == "emulated"
 
 
@@ -208,7 +211,7 @@ def test_metal_without_a_chip():
     if Path("/dev/tenstorrent").exists():
         pytest.skip("there is a Tenstorrent device")
     code = (
-        "import torch; print(torch.tt.device_count())\n"
+        "import torch, torch_moe_ttnn; print(torch.tt.device_count())\n"
         "try: torch.ones(2).to('tt')\n"
         "except RuntimeError as error: print(error)"
     )
@@ -237,7 +240,8 @@ WRONG = {
 def test_wrong_environment_variables(variable, message):
     """Counting devices never raises; using one says what is wrong."""
     code = (
-        "import torch; print(torch.tt.device_count(), torch.tt.is_available(), torch.accelerator.is_available())\n"
+        "import torch, torch_moe_ttnn\n"
+        "print(torch.tt.device_count(), torch.tt.is_available(), torch.accelerator.is_available())\n"
         "print((torch.ones(2) + 1).tolist())\n"
         "try: torch.ones(2).to('tt')\n"
         "except RuntimeError as error: print(error)"

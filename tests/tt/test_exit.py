@@ -28,12 +28,12 @@ threading.Thread(target=lambda: [torch.ones(1000).to("tt").cpu() for _ in range(
 
 @pytest.mark.parametrize("code", [ALIVE, THREAD, ""], ids=["all kinds of owners", "a thread", "never used"])
 def test_exit(code):
-    assert processes.output(f"import torch\n{code}\nprint('end')") == "end"
+    assert processes.output(f"import torch, torch_moe_ttnn\n{code}\nprint('end')") == "end"
 
 
 def test_exit_handlers_still_have_the_device():
     code = (
-        "import atexit, torch\n"
+        "import atexit, torch, torch_moe_ttnn\n"
         "tensor = torch.ones(2, device='tt')\n"
         "atexit.register(lambda: print((tensor + 1).tolist()))"
     )
@@ -44,14 +44,14 @@ def test_so_have_exit_handlers_older_than_the_device():
     code = (
         "import atexit\n"
         "atexit.register(lambda: print((tensor + 1).tolist()))\n"
-        "import torch\n"
+        "import torch, torch_moe_ttnn\n"
         "tensor = torch.ones(2, device='tt')"
     )
     assert processes.output(code) == "[2.0, 2.0]"
 
 
 def test_an_exception_ends_as_ever():
-    process = processes.run("import torch; tensor = torch.ones(2, device='tt'); raise SystemExit(7)")
+    process = processes.run("import torch, torch_moe_ttnn; tensor = torch.ones(2, device='tt'); raise SystemExit(7)")
     assert (process.returncode, process.stderr) == (7, "")
 
 

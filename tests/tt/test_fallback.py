@@ -66,11 +66,12 @@ def test_unknown_modes(mode):
 
 @pytest.mark.parametrize(("value", "mode"), [(None, "warn"), ("error", "error")])
 def test_the_environment_variable(value, mode):
-    assert processes.output("import torch; print(torch.tt.get_fallback_mode())", TORCH_TT_FALLBACK=value) == mode
+    code = "import torch, torch_moe_ttnn; print(torch.tt.get_fallback_mode())"
+    assert processes.output(code, TORCH_TT_FALLBACK=value) == mode
 
 
 def test_a_wrong_environment_variable():
-    assert processes.error("import torch; torch.tt.get_fallback_mode()", TORCH_TT_FALLBACK="loud") == (
+    assert processes.error("import torch, torch_moe_ttnn; torch.tt.get_fallback_mode()", TORCH_TT_FALLBACK="loud") == (
         "RuntimeError: TORCH_TT_FALLBACK: expected 'silent' or 'warn' or 'error', got 'loud'; correct it or unset it"
     )
 

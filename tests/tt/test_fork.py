@@ -38,7 +38,7 @@ def in_child(code: str, before: str) -> str:
     """Return what code prints in a child that forked after `before`."""
     script = textwrap.dedent(
         """
-        import os, sys, torch
+        import os, sys, torch, torch_moe_ttnn
         {before}
         child = os.fork()
         if child == 0:
@@ -77,7 +77,7 @@ def test_data_loader_workers_that_fork():
     """Workers that leave the device alone work, and so does their parent afterwards."""
     code = textwrap.dedent(
         """
-        import torch
+        import torch, torch_moe_ttnn
         tensor = torch.ones(2, device="tt")
         loader = torch.utils.data.DataLoader(
             torch.arange(8), batch_size=4, num_workers=2, multiprocessing_context="fork"

@@ -17,7 +17,7 @@ def nothing_compiled_before():
 
 
 def compiled(function):
-    return torch.compile(function, fullgraph=True, backend="tt")
+    return torch.compile(function, fullgraph=True, backend="torch_moe_ttnn")
 
 
 def both(ids, weights):
@@ -30,7 +30,22 @@ def choices():
 
 
 def test_the_backend_is_listed():
-    assert "tt" in torch.compiler.list_backends()
+    assert "torch_moe_ttnn" in torch.compiler.list_backends()
+
+
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_a_backend_of_another_package_is_called_tt(first):
+    """That of tt-xla is."""
+    ours = "tensor = torch.compile(lambda x: x + 1, backend='torch_moe_ttnn')(torch.ones(2, device='tt'))"
+    theirs = "torch._dynamo.register_backend(lambda graph, inputs: graph.forward, name='tt')"
+    code = "\n".join(
+        [
+            "import torch, torch_moe_ttnn, torch._dynamo",
+            *([ours, theirs] if first == "ours" else [theirs, ours]),
+            "print(tensor.tolist(), torch.compile(lambda x: x * 2, backend='tt')(torch.ones(2)).tolist())",
+        ]
+    )
+    assert processes.output(code) == "[2.0, 2.0] [2.0, 2.0]"
 
 
 def test_launches_and_nothing_else(choices):
@@ -127,20 +142,20 @@ def test_training():
 def test_inductor_names_the_backend(mixed, inductor):
     function = torch.compile(lambda a, b: (a * 2, b * 2))
     tensor = torch.ones(3, device="tt")
-    with pytest.raises(RuntimeError, match=r'Inductor, .* generates no code for tt: use .*backend="tt"'):
+    with pytest.raises(RuntimeError, match=r'Inductor, .* generates no code for tt: use .*backend="torch_moe_ttnn"'):
         function(tensor, torch.ones(3) if mixed else tensor)
 
 
 def test_inductor_names_the_backend_for_a_factory(inductor):
     """No tensor that comes in is on the device."""
     function = torch.compile(lambda a: torch.ones(3, device="tt") + a.item(), backend="inductor")
-    with pytest.raises(RuntimeError, match=r'generates no code for tt: use .*backend="tt"'):
+    with pytest.raises(RuntimeError, match=r'generates no code for tt: use .*backend="torch_moe_ttnn"'):
         function(torch.ones(1))
 
 
 def test_inductor_names_the_backend_where_only_the_middle_is_on_tt(inductor):
     function = torch.compile(lambda a: (a.to("tt") * 2).cpu())
-    with pytest.raises(RuntimeError, match=r'generates no code for tt: use .*backend="tt"'):
+    with pytest.raises(RuntimeError, match=r'generates no code for tt: use .*backend="torch_moe_ttnn"'):
         function(torch.ones(3))
 
 
@@ -152,14 +167,15 @@ def test_aot_inductor_names_the_backend(inductor):
             return tensor * 2
 
     program = torch.export.export(Double(), (torch.ones(3, device="tt"),))
-    with pytest.raises(RuntimeError, match=r'generates no code for tt: use .*backend="tt"'):
+    with pytest.raises(RuntimeError, match=r'generates no code for tt: use .*backend="torch_moe_ttnn"'):
         torch._inductor.aoti_compile_and_package(program)
 
 
 def test_options_of_the_backend():
     """There are none, and what would be without effect is an error."""
-    function = torch.compile(lambda tensor: tensor * 2, backend="tt", mode="max-autotune")
-    with pytest.raises(RuntimeError, match=r"expected no mode or options for the backend tt, .* got .*max-autotune"):
+    function = torch.compile(lambda tensor: tensor * 2, backend="torch_moe_ttnn", mode="max-autotune")
+    message = r"expected no mode or options for the backend torch_moe_ttnn, .* got .*max-autotune"
+    with pytest.raises(RuntimeError, match=message):
         function(torch.ones(3, device="tt"))
 
 
@@ -267,7 +283,7 @@ def test_a_graph_on_the_current_device(other_device):
 
 def test_the_current_device_before_any_is_open():
     code = """
-import torch
+import torch, torch_moe_ttnn
 torch.tt.set_device(1)
 print(torch.tt.current_device(), torch.tt.is_initialized())
 """
@@ -297,7 +313,7 @@ print(torch._dynamo.device_interface.get_interface_for_device("tt").__name__)
 def test_inductor_on_the_cpu_opens_no_device():
     """Inductor asks every device for its properties before it compiles for any."""
     code = """
-import torch
+import torch, torch_moe_ttnn
 from torch._inductor.async_compile import caching_device_properties
 caching_device_properties()
 print(torch.tt.is_available(), torch.tt.is_initialized())

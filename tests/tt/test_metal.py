@@ -22,7 +22,7 @@ needs_simulator = pytest.mark.skipif(
     not SIMULATOR or os.environ.get("TORCH_TT_RUNTIME") == "emulated", reason="TT-Metalium has no simulator to run on"
 )
 
-USE = "import torch; torch.ones(2).to('tt')"
+USE = "import torch, torch_moe_ttnn; torch.ones(2).to('tt')"
 
 
 @needs_library

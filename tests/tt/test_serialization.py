@@ -50,7 +50,7 @@ def test_the_device_is_saved(other_device):
 def test_a_saved_device_that_is_missing(tmp_path, other_device):
     torch.save(torch.ones(2, device=other_device), tmp_path / "tensor.pt")
     message = processes.error(
-        f"import torch; torch.load({str(tmp_path / 'tensor.pt')!r})",
+        f"import torch, torch_moe_ttnn; torch.load({str(tmp_path / 'tensor.pt')!r})",
         TORCH_TT_RUNTIME="emulated",
         TORCH_TT_EMULATED_DEVICES="1",
     )
@@ -102,7 +102,7 @@ def test_state_dict():
 def test_load_into_a_process_that_has_not_used_the_device(tmp_path):
     torch.save(torch.arange(3, device="tt"), tmp_path / "tensor.pt")
     path = str(tmp_path / "tensor.pt")
-    assert processes.output(f"import torch; print(torch.load({path!r}).tolist())") == "[0, 1, 2]"
+    assert processes.output(f"import torch, torch_moe_ttnn; print(torch.load({path!r}).tolist())") == "[0, 1, 2]"
 
 
 def test_safetensors(tmp_path):

@@ -1,4 +1,4 @@
-"""The backend ``tt`` of ``torch.compile``."""
+"""The backend ``torch_moe_ttnn`` of ``torch.compile``: ``tt`` is the name of tt-xla's."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,7 @@ import torch
 from torch_moe_ttnn.tt._checkpoint import keep_random_numbers
 
 
-def tt(
+def run_as_captured(
     graph_module: torch.fx.GraphModule, example_inputs: Sequence[object], **options: object
 ) -> Callable[..., object]:
     """Run a graph as it was captured: Dynamo has its shapes by now, and the device generates no code.
@@ -19,6 +19,8 @@ def tt(
         ValueError: ``torch.compile`` was given a mode or options.
     """
     if options:
-        raise ValueError(f"expected no mode or options for the backend tt, which generates no code, got {options}")
+        raise ValueError(
+            f"expected no mode or options for the backend torch_moe_ttnn, which generates no code, got {options}"
+        )
     keep_random_numbers(graph_module)
     return graph_module.forward

@@ -113,7 +113,8 @@ class _RefuseCode:
 
 def _refuse(*arguments: object) -> NoReturn:
     raise RuntimeError(
-        'Inductor, the default backend of torch.compile, generates no code for tt: use torch.compile(..., backend="tt")'
+        "Inductor, the default backend of torch.compile, generates no code for tt: use "
+        'torch.compile(..., backend="torch_moe_ttnn")'
     )
 
 

@@ -1,13 +1,13 @@
 #include "ops/tt/launchers.h"
 
 #include <limits>
-#include <memory>
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 
+#include "ops/tt/thread_launcher.h"
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/memory/device_span.h"
 #include "tt/launch/prepare_mapping.h"
@@ -19,38 +19,10 @@ namespace {
 // more.
 constexpr int64_t kMaxPageElements = kernels::kMaxPageSize;
 
-at::Tensor empty_records(backend::TorchDevice& device) {
-  const auto bytes = static_cast<int64_t>(launch::InvalidIds::num_bytes(device.runtime_device().properties()));
-  return at::empty({bytes}, at::TensorOptions(at::kByte).device(c10::DeviceType::PrivateUse1, device.index()));
-}
-
-class OperatorLaunches final : public backend::Launches {
- public:
-  explicit OperatorLaunches(backend::TorchDevice& device)
-      : records_(empty_records(device)), launcher_(device.runtime_device(), backend::span_of(records_)) {}
-
-  void raise_error() override {
-    if (const auto invalid = launcher_.invalid_ids.take()) {
-      TORCH_CHECK_INDEX(false, invalid->message());
-    }
-  }
-
-  launch::Launcher& launcher() {
-    return launcher_;
-  }
-
- private:
-  const at::Tensor records_;  // keeps the launcher's memory
-  launch::Launcher launcher_;
-};
-
 }  // namespace
 
 launch::Launcher& launcher_of(const at::Tensor& tensor) {
-  backend::TorchDevice& device = backend::open_device(tensor.device().index());
-  backend::Launches& launches =
-      device.launches([](backend::TorchDevice& opened) { return std::make_unique<OperatorLaunches>(opened); });
-  return static_cast<OperatorLaunches&>(launches).launcher();
+  return thread_launcher(backend::open_device(tensor.device().index()));
 }
 
 launch::Tensor flat_tensor(const at::Tensor& tensor) {

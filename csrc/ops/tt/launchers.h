@@ -13,8 +13,8 @@
 
 namespace moe::tt {
 
-// The launcher of the tensor's device. From the first call on, synchronisations of that device and copies to the host
-// raise the invalid ids that kernels report.
+// This thread's launcher on the tensor's device. From the first call on, this thread's synchronisations of that device
+// and copies to the host raise the invalid ids that kernels report of this thread's calls.
 launch::Launcher& launcher_of(const at::Tensor& tensor);
 
 // A contiguous tensor's memory as launches take it. The tensor must live until the launch.

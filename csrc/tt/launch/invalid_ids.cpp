@@ -24,25 +24,14 @@ InvalidIds::InvalidIds(runtime::Device& device, const runtime::BufferSpan& recor
 }
 
 std::optional<InvalidId> InvalidIds::take() {
-  uint32_t last_call;
-  {
-    const std::lock_guard lock(mutex_);
-    last_call = log_.last_call();
-  }
-  if (last_call == 0) {
-    return std::nullopt;
-  }
-  std::optional<InvalidId> invalid = log_.first(read());
   const std::lock_guard lock(mutex_);
-  if (!invalid) {
-    if (log_.last_call() == last_call) {
-      log_.forget_calls();
-    }
+  if (log_.last_call() == 0) {
     return std::nullopt;
   }
-  // Again, with the lock: nothing is launched between reading the records and clearing them.
-  invalid = log_.first(read());
-  clear();
+  const std::optional<InvalidId> invalid = log_.first(read());
+  if (invalid) {
+    clear();
+  }
   log_.forget_calls();
   return invalid;
 }

@@ -12,7 +12,8 @@
 
 namespace moe::tt::launch {
 
-// The invalid ids of one device: the log, and the records in the device's memory.
+// The invalid ids of one thread's calls on one device: the log, and the records in the device's memory. The lock is for
+// the end of a process, when another thread takes what is left.
 class InvalidIds {
  public:
   // Bytes of device memory for the records.
@@ -20,19 +21,21 @@ class InvalidIds {
 
   InvalidIds(runtime::Device& device, const runtime::BufferSpan& records);
 
-  // Gives a call its number, for the arguments of its launches. Needs mutex().
+  // Gives a call its number, for the arguments of its launches.
   kernels::InvalidIdArgs begin_call(const Checks& checks) {
+    const std::lock_guard lock(mutex_);
     return log_.begin_call(checks, records_.range);
   }
 
-  // The first invalid id since it was last asked, once everything launched has ended. Waits for that. Clears the log.
-  // For one thread at a time.
-  std::optional<InvalidId> take();
-
-  // To hold from begin_call() until the call is launched: the records are not cleared between them.
-  std::mutex& mutex() {
-    return mutex_;
+  // Whether there were calls since take().
+  bool has_calls() const {
+    const std::lock_guard lock(mutex_);
+    return log_.last_call() != 0;
   }
+
+  // The first invalid id since it was last asked, once everything launched has ended. Waits for that, if there were
+  // calls. Clears the log.
+  std::optional<InvalidId> take();
 
   const std::shared_ptr<runtime::Buffer>& buffer() const {
     return span_.buffer;
@@ -45,7 +48,7 @@ class InvalidIds {
   runtime::Device& device_;
   const runtime::BufferSpan span_;
   const Tensor records_;
-  std::mutex mutex_;  // guards the log, and clear()
+  mutable std::mutex mutex_;  // guards the log and the records
   InvalidIdLog log_;
 };
 

@@ -1,6 +1,6 @@
 #include "tt/launch/launcher.h"
 
-#include <memory>
+#include <utility>
 
 #include "tt/support/math.h"
 
@@ -28,8 +28,10 @@ Target target_of(const runtime::Device& device) {
 
 }  // namespace
 
-Launcher::Launcher(runtime::Device& device, const runtime::BufferSpan& records)
-    : device(device), programs(device), invalid_ids(device, records), target(target_of(device)) {}
+Launcher::Launcher(std::shared_ptr<ProgramCache> programs, const runtime::BufferSpan& records)
+    : programs(std::move(programs)),
+      invalid_ids(this->programs->device(), records),
+      target(target_of(this->programs->device())) {}
 
 void Launcher::launch(const std::vector<Launch>& launches, std::span<const Tensor> tensors) {
   std::vector<std::shared_ptr<runtime::Buffer>> buffers{invalid_ids.buffer()};
@@ -37,7 +39,7 @@ void Launcher::launch(const std::vector<Launch>& launches, std::span<const Tenso
     buffers.push_back(tensor.buffer);
   }
   for (const Launch& launch : launches) {
-    device.launch(programs.get(launch), launch.common_args, buffers);
+    programs->device().launch(programs->get(launch), launch.common_args, buffers);
   }
 }
 

@@ -5,6 +5,7 @@
 namespace moe::tt::launch {
 
 std::shared_ptr<runtime::Program> ProgramCache::get(const Launch& launch) {
+  const std::lock_guard lock(mutex_);
   auto& program =
       programs_[{launch.kernel, launch.id_size, launch.weight_size, launch.pages, launch.options, launch.num_cores}];
   if (program == nullptr) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <tuple>
 
@@ -12,7 +13,7 @@
 namespace moe::tt::launch {
 
 // The operators' programs on one device, each built at its first use. A program depends on dtypes and the number of
-// cores, not on shapes: those are common run-time arguments. Not thread-safe.
+// cores, not on shapes: those are common run-time arguments. For any thread.
 class ProgramCache {
  public:
   explicit ProgramCache(runtime::Device& device) : device_(device) {}
@@ -21,7 +22,12 @@ class ProgramCache {
   std::shared_ptr<runtime::Program> get(const Launch& launch);
 
   size_t size() const {
+    const std::lock_guard lock(mutex_);
     return programs_.size();
+  }
+
+  runtime::Device& device() const {
+    return device_;
   }
 
  private:
@@ -29,6 +35,7 @@ class ProgramCache {
   using Key = std::tuple<std::string, uint32_t, uint32_t, kernels::PageKind, uint32_t, uint32_t>;
 
   runtime::Device& device_;
+  mutable std::mutex mutex_;  // guards what is below, and building: two threads build nothing twice
   std::map<Key, std::shared_ptr<runtime::Program>> programs_;
 };
 

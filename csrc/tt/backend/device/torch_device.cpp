@@ -1,6 +1,7 @@
 #include "tt/backend/device/torch_device.h"
 
 #include <array>
+#include <cstdio>
 #include <limits>
 #include <utility>
 
@@ -60,22 +61,27 @@ void TorchDevice::check_launches() {
   if (deferred_launch_checks > 0) {
     return;
   }
-  const std::lock_guard lock(check_mutex_);
-  const uint64_t launches = device_->num_launches();
-  if (launches == checked_launches_) {
-    return;
-  }
   if (Launches* const made = launches_) {
-    made->raise_error();  // If it throws, the next call checks again.
+    made->raise_error();
   }
-  checked_launches_ = launches;
 }
 
 void TorchDevice::close() noexcept {
+  if (Launches* const made = launches_) {
+    made->report_errors();
+  }
   lost_ = chip_use() == runtime::ChipUse::kLost;
   closed_ = true;
   caching_allocator_.abandon();
   device_->close();
+}
+
+void report_unraised(const TorchDevice& device, const std::string& error) noexcept {
+  std::fprintf(
+      stderr,
+      "torch_moe_ttnn: tt:%d met an error that no wait of its thread has raised: %s\n",
+      static_cast<int>(device.index()),
+      error.c_str());
 }
 
 TorchDevice& open_device(c10::DeviceIndex index) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include <c10/core/Device.h>
@@ -19,8 +20,12 @@ class Launches {
  public:
   virtual ~Launches() = default;
 
-  // Waits for what was launched, throws the first error that kernels left in device memory, and forgets it.
+  // Waits for what this thread has launched, throws the first error that its kernels left in device memory, and forgets
+  // it.
   virtual void raise_error() = 0;
+
+  // Waits for what was launched, and reports (see report_unraised()) each thread's first error that no wait has raised.
+  virtual void report_errors() noexcept = 0;
 };
 
 // What PyTorch needs of one open device: the runtime's device, the memory of its tensors, and the errors that kernels
@@ -48,9 +53,9 @@ class TorchDevice {
   // may allocate on the device; it may not launch or wait.
   Launches& launches(const std::function<std::unique_ptr<Launches>(TorchDevice&)>& make);
 
-  // Raises the errors that kernels left, if anything was launched since it last returned. Belongs after a wait that the
-  // user asked for: synchronize(), or a copy to the host. Not after a copy that is one step of an operator: an earlier
-  // launch's error would stop the operator halfway (see DeferLaunchChecks).
+  // Raises the errors that this thread's kernels left. Belongs after a wait that the user asked for: synchronize(), or
+  // a copy to the host. Not after a copy that is one step of an operator: an earlier launch's error would stop the
+  // operator halfway (see DeferLaunchChecks).
   void check_launches();
 
   // Waits for everything enqueued, then checks the launches.
@@ -79,9 +84,6 @@ class TorchDevice {
 
   std::once_flag launches_made_;
   std::atomic<Launches*> launches_ = nullptr;  // never destroyed, as the device
-
-  std::mutex check_mutex_;  // guards what is below
-  uint64_t checked_launches_ = 0;
 };
 
 // While it lives, check_launches() does nothing on this thread. For an operator of several steps, after which its owner
@@ -93,6 +95,9 @@ class DeferLaunchChecks {
   DeferLaunchChecks(const DeferLaunchChecks&) = delete;
   DeferLaunchChecks& operator=(const DeferLaunchChecks&) = delete;
 };
+
+// Says an error on stderr that no wait has raised, for its thread has ended, or the process ends.
+void report_unraised(const TorchDevice& device, const std::string& error) noexcept;
 
 // The device, which the first call opens. Throws if it cannot be opened; the next call tries again.
 MOE_API TorchDevice& open_device(c10::DeviceIndex index);

@@ -1,0 +1,169 @@
+#include "ops/tt/thread_launcher.h"
+
+#include <atomic>
+#include <exception>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <c10/util/Exception.h>
+
+#include "tt/backend/memory/device_span.h"
+
+namespace moe::tt {
+namespace {
+
+at::Tensor empty_records(backend::TorchDevice& device) {
+  const auto bytes = static_cast<int64_t>(launch::InvalidIds::num_bytes(device.runtime_device().properties()));
+  return at::empty({bytes}, at::TensorOptions(at::kByte).device(c10::DeviceType::PrivateUse1, device.index()));
+}
+
+// A launcher that one thread at a time has.
+struct Lent {
+  Lent(const std::shared_ptr<launch::ProgramCache>& programs, at::Tensor memory)
+      : records(std::move(memory)), launcher(programs, backend::span_of(records)) {}
+
+  const at::Tensor records;  // keeps the launcher's memory
+  launch::Launcher launcher;
+  bool is_lent = true;
+};
+
+// The launchers of one device. Never destroyed, as the device.
+class ThreadLaunchers final : public backend::Launches {
+ public:
+  explicit ThreadLaunchers(backend::TorchDevice& device)
+      : device_(device), programs_(std::make_shared<launch::ProgramCache>(device.runtime_device())) {}
+
+  launch::Launcher& mine();
+  void raise_error() override;
+  void report_errors() noexcept override;
+
+  // Takes back what a thread had that has ended.
+  void give_back(Lent& lent) noexcept;
+
+ private:
+  // One that no thread has, with calls that nobody has waited for, or without; or null.
+  Lent* lend(bool has_calls);
+  // Says what the calls of those threads have left that have ended, and have no wait to raise it.
+  void report_ended();
+  void report(Lent& lent);
+
+  backend::TorchDevice& device_;
+  const std::shared_ptr<launch::ProgramCache> programs_;
+  std::atomic<int> ended_ = 0;  // came back with calls
+
+  std::mutex mutex_;  // guards what is below, and is_lent
+  std::list<Lent> launchers_;
+};
+
+// What a thread has: one for each device that it has used.
+class Borrowed {
+ public:
+  ~Borrowed() {
+    for (const auto& [lender, lent] : borrowed_) {
+      lender->give_back(*lent);
+    }
+  }
+
+  Lent* find(const ThreadLaunchers* lender) const {
+    for (const auto& [other, lent] : borrowed_) {
+      if (other == lender) {
+        return lent;
+      }
+    }
+    return nullptr;
+  }
+
+  void add(ThreadLaunchers* lender, Lent* lent) {
+    borrowed_.emplace_back(lender, lent);
+  }
+
+ private:
+  std::vector<std::pair<ThreadLaunchers*, Lent*>> borrowed_;
+};
+
+thread_local Borrowed borrowed;
+
+launch::Launcher& ThreadLaunchers::mine() {
+  Lent* lent = borrowed.find(this);
+  if (lent == nullptr) {
+    lent = lend(/*has_calls=*/false);
+    if (lent == nullptr) {
+      at::Tensor records = empty_records(device_);
+      const std::lock_guard lock(mutex_);
+      lent = &launchers_.emplace_back(programs_, std::move(records));
+    }
+    borrowed.add(this, lent);
+  }
+  return lent->launcher;
+}
+
+Lent* ThreadLaunchers::lend(bool has_calls) {
+  const std::lock_guard lock(mutex_);
+  for (Lent& lent : launchers_) {
+    if (!lent.is_lent && lent.launcher.invalid_ids.has_calls() == has_calls) {
+      lent.is_lent = true;
+      ended_ -= has_calls ? 1 : 0;
+      return &lent;
+    }
+  }
+  return nullptr;
+}
+
+void ThreadLaunchers::give_back(Lent& lent) noexcept {
+  const std::lock_guard lock(mutex_);
+  lent.is_lent = false;
+  ended_ += lent.launcher.invalid_ids.has_calls() ? 1 : 0;
+}
+
+void ThreadLaunchers::raise_error() {
+  report_ended();
+  Lent* const lent = borrowed.find(this);
+  if (lent == nullptr) {
+    return;
+  }
+  if (const auto invalid = lent->launcher.invalid_ids.take()) {
+    TORCH_CHECK_INDEX(false, invalid->message());
+  }
+}
+
+void ThreadLaunchers::report_ended() {
+  if (ended_ == 0) {
+    return;
+  }
+  while (Lent* const ended = lend(/*has_calls=*/true)) {
+    const std::shared_ptr<void> lease(nullptr, [&](void*) { give_back(*ended); });
+    report(*ended);
+  }
+}
+
+void ThreadLaunchers::report_errors() noexcept {
+  const std::lock_guard lock(mutex_);
+  try {
+    for (Lent& lent : launchers_) {
+      report(lent);
+    }
+  } catch (const std::exception&) {
+    // The device cannot be read any more, as where ttnn has closed it.
+  }
+}
+
+void ThreadLaunchers::report(Lent& lent) {
+  if (const auto invalid = lent.launcher.invalid_ids.take()) {
+    backend::report_unraised(device_, "IndexError: " + invalid->message());
+  }
+}
+
+}  // namespace
+
+launch::Launcher& thread_launcher(backend::TorchDevice& device) {
+  backend::Launches& launches =
+      device.launches([](backend::TorchDevice& opened) { return std::make_unique<ThreadLaunchers>(opened); });
+  return static_cast<ThreadLaunchers&>(launches).mine();
+}
+
+}  // namespace moe::tt

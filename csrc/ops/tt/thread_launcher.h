@@ -1,0 +1,12 @@
+#pragma once
+
+#include "tt/backend/device/torch_device.h"
+#include "tt/launch/launcher.h"
+
+namespace moe::tt {
+
+// This thread's launcher on the device, which the first call makes. Each thread has one, so that an invalid id is
+// raised in the thread whose call has it, whichever waits first.
+launch::Launcher& thread_launcher(backend::TorchDevice& device);
+
+}  // namespace moe::tt
