@@ -10,6 +10,8 @@ from support.choices import ID_DTYPES, WEIGHT_DTYPES
 from support.operators import GROUPING, KERNELS, MAPPING, PERMUTE, ROUTING, UNPERMUTE, as_tuple
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.any_runtime
+
 KEY = torch._C.DispatchKey.CompositeExplicitAutograd
 
 

@@ -6,7 +6,7 @@ from support import programs
 
 RACES = ["race_without_any_signal", "race_of_signal_and_write", "race_behind_a_common_counter"]
 
-pytestmark = programs.needs_compiler
+pytestmark = [pytest.mark.any_runtime, programs.needs_compiler]
 
 
 @pytest.mark.parametrize("sanitizer", ["", "address,undefined", "thread"])

@@ -13,6 +13,8 @@ from support.choices import ID_DTYPES, WEIGHT_DTYPES, choices_on
 from support.operators import GROUPING, KERNELS, MAPPING, PERMUTE, UNPERMUTE
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.any_runtime
+
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 

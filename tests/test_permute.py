@@ -10,6 +10,8 @@ from support.checks import assert_same_bits
 from support.operators import GROUPING, PERMUTE, UNPERMUTE
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.any_runtime
+
 DTYPES = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
 FLOAT8 = [torch.float8_e4m3fn, torch.float8_e5m2]
 OPTIONS = {"plain": {}, "aligned": {"alignment": 16}, "limited": {"max_tokens": 3}, "local": {"local_experts": [3, 0]}}

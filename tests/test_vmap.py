@@ -8,6 +8,8 @@ from support.checks import assert_same_bits
 from support.operators import GROUPING, MAPPING, PERMUTE, ROUTING, UNPERMUTE, as_tuple
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.any_runtime
+
 E, SIZE = 8, 5
 ELEMENTS = 4
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+from torch._C._distributed_c10d import Backend
 
 EXPERT_ALIGNMENT: int
 PADDING_TOKEN: int
@@ -164,6 +165,8 @@ class tt:
     @staticmethod
     def in_bad_fork() -> bool: ...
     @staticmethod
+    def host_backend(host: Backend) -> Backend: ...
+    @staticmethod
     def borrow_memory(
         index: int, address: int, page_size: int, sizes: list[int], dtype: torch.dtype, lender: object
     ) -> torch.Tensor: ...
@@ -191,5 +194,8 @@ class tt:
     def fallback_mode() -> Literal["silent", "warn", "error"]: ...
     @staticmethod
     def set_fallback_mode(mode: Literal["silent", "warn", "error"]) -> None: ...
+    # Each operator's name, calls, and bytes from and to the device, since the process began.
+    @staticmethod
+    def fallback_totals() -> list[tuple[str, int, int, int]]: ...
     @staticmethod
     def metal_library() -> str: ...

@@ -9,7 +9,7 @@ from torch_moe_ttnn._load import library_path, load
 load()
 del load
 
-from torch_moe_ttnn import _fake, _vmap  # noqa: E402, F401
+from torch_moe_ttnn import _fake, _script, _vmap  # noqa: E402, F401
 from torch_moe_ttnn._version import __version__  # noqa: E402
 from torch_moe_ttnn.ops import (  # noqa: E402
     EXPERT_ALIGNMENT,

@@ -12,7 +12,9 @@
 
 #include "tt/backend/device/devices.h"
 #include "tt/backend/device/torch_device.h"
+#include "tt/backend/distributed/host_backend.h"
 #include "tt/backend/fallback/fallback.h"
+#include "tt/backend/fallback/report.h"
 #include "tt/backend/generator.h"
 #include "tt/backend/memory/borrowed.h"
 #include "tt/backend/register.h"
@@ -173,6 +175,15 @@ void bind_tt(pybind11::module_& module) {
   m.def("default_generator", wrap_pybind_function([](c10::DeviceIndex index) { return default_generator(index); }));
   m.def("fallback_mode", wrap_pybind_function(&fallback_mode));
   m.def("set_fallback_mode", wrap_pybind_function(&set_fallback_mode));
+  m.def("fallback_totals", wrap_pybind_function([] {
+          std::vector<std::tuple<std::string, uint64_t, uint64_t, uint64_t>> rows;
+          for (const auto& [op, calls, from_device, to_device] : fallback_totals()) {
+            rows.emplace_back(op, calls, from_device, to_device);
+          }
+          return rows;
+        }));
+  // The types are bound in torch._C._distributed_c10d.
+  m.def("host_backend", wrap_pybind_function(&host_backend));
   m.def("metal_library", [] { return runtime::metal_library().string(); });
 }
 

@@ -83,6 +83,7 @@ def test_time_between_events():
     start.record()
     torch.ones(1000, device="tt").cpu()
     end.record()
+    end.synchronize()
     assert start.elapsed_time(end) > 0
     assert end.elapsed_time(start) == -start.elapsed_time(end)
 

@@ -8,6 +8,7 @@ import pytest
 from support import processes
 
 pytestmark = [
+    pytest.mark.any_runtime,
     # PyTorch's own, of its own parts.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.skipif(any(Path("/dev/tenstorrent").glob("[0-9]*")), reason="this machine has a card"),

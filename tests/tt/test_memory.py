@@ -12,6 +12,8 @@ import torch_moe_ttnn
 from support import processes
 
 MIB = 2**20
+UNIT = 3 * MIB
+"""As many pages in every bank, whichever the chip and its grid: takes no more memory than its bytes."""
 
 
 @pytest.fixture(autouse=True)
@@ -29,48 +31,48 @@ def empty(size: int, device="tt") -> torch.Tensor:
 
 def test_allocated_and_freed():
     before = torch.tt.memory_allocated()
-    tensor = empty(3 * MIB)
-    assert torch.tt.memory_allocated() == before + 3 * MIB
-    view = tensor[MIB:]
+    tensor = empty(UNIT)
+    assert torch.tt.memory_allocated() == before + UNIT
+    view = tensor[UNIT // 3 :]
     del tensor
-    assert torch.tt.memory_allocated() == before + 3 * MIB
+    assert torch.tt.memory_allocated() == before + UNIT
     del view
     assert torch.tt.memory_allocated() == before
 
 
 def test_peak():
     before = torch.tt.memory_allocated()
-    del [empty(2 * MIB), empty(MIB)][0:2]
-    empty(MIB)
-    assert torch.tt.max_memory_allocated() >= before + 2 * MIB
+    del [empty(2 * UNIT), empty(UNIT)][0:2]
+    empty(UNIT)
+    assert torch.tt.max_memory_allocated() >= before + 2 * UNIT
     torch.tt.reset_peak_memory_stats()
     assert torch.tt.max_memory_allocated() == before
 
 
 def test_freed_memory_is_used_again():
     before = torch.tt.memory_reserved()
-    address = empty(MIB).data_ptr()
-    assert torch.tt.memory_reserved() == before + MIB
-    assert empty(MIB).data_ptr() == address
-    assert empty(MIB - MIB // 10).data_ptr() == address
-    assert torch.tt.memory_reserved() == before + MIB
+    address = empty(UNIT).data_ptr()
+    assert torch.tt.memory_reserved() == before + UNIT
+    assert empty(UNIT).data_ptr() == address
+    assert empty(UNIT - UNIT // 10).data_ptr() == address
+    assert torch.tt.memory_reserved() == before + UNIT
     assert torch.tt.memory_stats()["num_device_alloc"] == 1
 
 
 def test_much_larger_memory_is_not_used_for_less():
-    empty(4 * MIB)
+    empty(4 * UNIT)
     before = torch.tt.memory_reserved()
-    tensor = empty(MIB)
+    tensor = empty(UNIT)
     assert torch.tt.memory_reserved() == before + tensor.nbytes
 
 
 def test_empty_cache():
     before = torch.tt.memory_reserved()
-    tensor = empty(MIB)
-    empty(2 * MIB)
+    tensor = empty(UNIT)
+    empty(2 * UNIT)
     torch.tt.empty_cache()
-    assert torch.tt.memory_reserved() == before + MIB
-    assert torch.tt.max_memory_reserved() == before + 3 * MIB
+    assert torch.tt.memory_reserved() == before + UNIT
+    assert torch.tt.max_memory_reserved() == before + 3 * UNIT
     assert torch.tt.memory_stats()["num_device_free"] == 1
     del tensor
 
@@ -95,11 +97,44 @@ def test_live_tensors_share_no_bytes():
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ranges))
 
 
-def test_whole_pages_are_counted():
+def test_whole_pages_of_every_bank_are_counted():
+    """A buffer has the same addresses in all banks, also in those that hold none of it."""
+    banks = torch.tt.get_device_properties().dram_banks
     before = torch.tt.memory_allocated()
+    free, _ = torch.tt.mem_get_info()
     tensor = empty(1)
-    assert torch.tt.memory_allocated() - before == 256
+    assert torch.tt.memory_allocated() - before == 256 * banks
+    assert torch.tt.mem_get_info()[0] == free - 256 * banks
     assert torch.tt.memory_stats()["requested_bytes.all.allocated"] == tensor.nbytes
+    more = empty(256 * banks + 1)
+    assert torch.tt.memory_allocated() - before == 256 * 3 * banks
+    del more
+
+
+@pytest.mark.parametrize("size", [1, 5000, 2**20], ids=str)
+def test_what_is_free_can_be_allocated(size):
+    """A device that is full says so, and one that is not gives what it says."""
+    code = (
+        "import torch, torch_moe_ttnn\n"
+        "empty = lambda size: torch.empty(size, dtype=torch.uint8, device='tt')\n"
+        "torch.tt.init()\n"
+        "kept = [empty(2**20)]\n"
+        "kept.append(empty(torch.tt.mem_get_info()[0] // 2))\n"
+        "try:\n"
+        f"    while True: kept.append(empty({size}))\n"
+        "except torch.OutOfMemoryError as error:\n"
+        "    free, total = torch.tt.mem_get_info()\n"
+        "    taken = torch.tt.memory_allocated() / len(kept)\n"
+        "    assert str(error).endswith('in pieces that may be smaller than what was asked for')\n"
+        "print(free, total, torch.tt.memory_allocated())\n"
+    )
+    process = processes.run(code, TORCH_TT_RUNTIME="emulated", TORCH_TT_EMULATED_DRAM_SIZE=str(12 * 2**20))
+    assert process.returncode == 0, process.stderr
+    free, total, allocated = map(int, process.stdout.split())
+    assert free < 2 * max(size, 3072)
+    assert total == 12 * 2**20
+    # But for the first addresses, which no buffer has.
+    assert total - free - allocated < 4096
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 4, 5)], ids=str)
@@ -149,14 +184,30 @@ def test_the_cache_gives_way():
 def test_memory_info():
     free, total = torch.tt.mem_get_info()
     assert total == torch.tt.get_device_properties().dram_size
-    tensor = empty(MIB)
+    tensor = empty(UNIT)
     assert torch.tt.mem_get_info() == (free - tensor.nbytes, total)
+
+
+def test_memory_summary():
+    tensor = empty(UNIT)
+    summary = torch.tt.memory_summary()
+    assert re.search(r"^Memory of tt:0: [\d.]+ GiB of [\d.]+ GiB are free; out of memory 0 times", summary)
+    row = next(line for line in summary.splitlines() if line.startswith("| tensors"))
+    current, peak, allocated, freed = (cell.strip() for cell in row.split("|")[2:6])
+    assert (allocated, freed) == ("3.00 MiB", "0 B")
+    assert float(current.split()[0]) >= 3
+    assert current.endswith("MiB")
+    assert peak.endswith("MiB")
+    short = torch.tt.memory_summary("tt:0", abbreviated=True)
+    assert "freed" not in short
+    assert "| tensors" in short
+    del tensor
 
 
 def test_devices_count_for_themselves(other_device):
     torch.tt.empty_cache()
     before = [torch.tt.memory_allocated(index) for index in range(2)]
-    tensor = empty(MIB, other_device)
+    tensor = empty(UNIT, other_device)
     assert [torch.tt.memory_allocated(index) for index in range(2)] == [before[0], before[1] + tensor.nbytes]
     assert torch.tt.memory_allocated(other_device) == torch.tt.memory_allocated("tt:1")
 

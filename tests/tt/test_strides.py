@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch._utils import _rebuild_tensor, _rebuild_tensor_v2
 
+pytestmark = pytest.mark.any_runtime
+
 HUGE = 2**62
 
 # Offset, size and stride in a storage of ten float32.

@@ -9,12 +9,15 @@ from torch_moe_ttnn.tt._devices import (
     current_device,
     device,
     device_count,
+    device_of,
     dram_traffic,
     get_amp_supported_dtype,
+    get_device_capability,
     get_device_name,
     get_device_properties,
     init,
     is_available,
+    is_bf16_supported,
     is_initialized,
     num_launches,
     set_device,
@@ -25,6 +28,7 @@ from torch_moe_ttnn.tt._devices import (
 from torch_moe_ttnn.tt._devices import _is_in_bad_fork as _is_in_bad_fork
 from torch_moe_ttnn.tt._devices import _lazy_init as _lazy_init
 from torch_moe_ttnn.tt._fallback import get_fallback_mode, set_fallback_mode
+from torch_moe_ttnn.tt._fallback_report import FallbackReport, OperatorFallbacks, fallback_report
 from torch_moe_ttnn.tt._memory import (
     empty_cache,
     max_memory_allocated,
@@ -33,6 +37,7 @@ from torch_moe_ttnn.tt._memory import (
     memory_allocated,
     memory_reserved,
     memory_stats,
+    memory_summary,
     reset_accumulated_memory_stats,
     reset_peak_memory_stats,
 )
@@ -52,16 +57,26 @@ from torch_moe_ttnn.tt._random import (
     set_rng_state,
     set_rng_state_all,
 )
+from torch_moe_ttnn.tt._streams import Event, Stream, current_stream, default_stream, set_stream, stream
 
 __all__ = [
     "DeviceProperties",
+    "Event",
+    "FallbackReport",
+    "OperatorFallbacks",
+    "Stream",
     "current_device",
+    "current_stream",
     "default_generators",
+    "default_stream",
     "device",
     "device_count",
+    "device_of",
     "dram_traffic",
     "empty_cache",
+    "fallback_report",
     "get_amp_supported_dtype",
+    "get_device_capability",
     "get_device_name",
     "get_device_properties",
     "get_fallback_mode",
@@ -70,6 +85,7 @@ __all__ = [
     "init",
     "initial_seed",
     "is_available",
+    "is_bf16_supported",
     "is_initialized",
     "manual_seed",
     "manual_seed_all",
@@ -79,6 +95,7 @@ __all__ = [
     "memory_allocated",
     "memory_reserved",
     "memory_stats",
+    "memory_summary",
     "num_launches",
     "reset_accumulated_memory_stats",
     "reset_peak_memory_stats",
@@ -88,5 +105,7 @@ __all__ = [
     "set_fallback_mode",
     "set_rng_state",
     "set_rng_state_all",
+    "set_stream",
+    "stream",
     "synchronize",
 ]

@@ -1,6 +1,6 @@
 """The devices: how many, which one, what they are."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
@@ -63,6 +63,13 @@ class device:  # noqa: N801 - the name that PyTorch's device modules give it
         _C.tt.exchange_device(self._before)
 
 
+class device_of(device):  # noqa: N801 - likewise
+    """Makes the device of a tensor or storage the current one; one that is not on tt changes nothing."""
+
+    def __init__(self, obj: torch.Tensor | torch.UntypedStorage | torch.TypedStorage) -> None:
+        super().__init__(obj.device if obj.device.type == "tt" else None)
+
+
 def init() -> None:
     """Open the current device now instead of at its first use."""
     _C.tt.open(current_device())
@@ -92,6 +99,11 @@ def get_amp_supported_dtype() -> list[torch.dtype]:
     return [torch.bfloat16, torch.float16]
 
 
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Return whether tensors may be bfloat16: they may."""
+    return True
+
+
 def synchronize(device: DeviceLike = None) -> None:
     """Wait until a device has done all that was enqueued.
 
@@ -99,7 +111,8 @@ def synchronize(device: DeviceLike = None) -> None:
         IndexError: an operator that ran since the last wait found an expert id out of range.
         RuntimeError: a launch since the last wait failed.
     """
-    _C.tt.synchronize(index_of(device))
+    # PyTorch's own function, which Dynamo puts into a graph.
+    torch.accelerator.synchronize(index_of(device))
 
 
 # Two counters for measuring, which other devices do not have.
@@ -133,3 +146,17 @@ def get_device_properties(device: DeviceLike = None) -> DeviceProperties:
 def get_device_name(device: DeviceLike = None) -> str:
     """Return a device's name, for people. Opens it."""
     return get_device_properties(device).name
+
+
+def get_device_capability(device: DeviceLike = None) -> dict[str, Any]:
+    """Return what a device is capable of, by name, as ``torch.xpu`` does. Opens it.
+
+    Tenstorrent's chips have no version numbers such as CUDA's.
+
+    Returns:
+        ``supported_dtypes``, as ``torch.accelerator.get_device_capability`` has it, and the fields of
+        ``get_device_properties``.
+    """
+    properties = get_device_properties(device)
+    fields = {name: getattr(properties, name) for name in dir(properties) if not name.startswith("_")}
+    return torch.accelerator.get_device_capability(torch.device("tt", index_of(device))) | fields

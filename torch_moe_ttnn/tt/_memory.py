@@ -13,7 +13,10 @@ def empty_cache() -> None:
 
 
 def memory_allocated(device: DeviceLike = None) -> int:
-    """Return the bytes that tensors take on a device, in whole pages."""
+    """Return the bytes that tensors take on a device.
+
+    A tensor takes whole pages, at the same addresses in every bank of DRAM: a small one takes a page of each.
+    """
     return torch.accelerator.memory_allocated(index_of(device))
 
 
@@ -48,5 +51,44 @@ def reset_accumulated_memory_stats(device: DeviceLike = None) -> None:
 
 
 def mem_get_info(device: DeviceLike = None) -> tuple[int, int]:
-    """Return a device's bytes of DRAM: those that this process has not reserved, and all. Opens it."""
+    """Return a device's bytes of DRAM: those that nothing takes, and all. Opens it.
+
+    What is free may be in pieces. Where ttnn shares the chip, its tensors count too.
+    """
     return torch.accelerator.get_memory_info(index_of(device))
+
+
+def memory_summary(device: DeviceLike = None, abbreviated: bool = False) -> str:
+    """Return the statistics of a device's memory as a table, for people. Opens it.
+
+    Args:
+        device: the device.
+        abbreviated: leaves out the columns of what was allocated and freed in all.
+    """
+    index = index_of(device)
+    stats = memory_stats(index)
+    free, total = mem_get_info(index)
+    columns = ("current", "peak") if abbreviated else ("current", "peak", "allocated", "freed")
+    lines = [
+        f"Memory of tt:{index}: {_size(free)} of {_size(total)} are free; out of memory {stats['num_ooms']} times, "
+        f"cache emptied for room {stats['num_alloc_retries']} times",
+        " | ".join(["", *(f"{name:<16}" for name in ("", *columns)), ""]).strip(),
+    ]
+    for key, name, text in (
+        ("allocated_bytes", "tensors", _size),
+        ("requested_bytes", "asked for", _size),
+        ("reserved_bytes", "with the cache", _size),
+        ("allocation", "allocations", str),
+        ("segment", "buffers", str),
+    ):
+        cells = [name, *(text(stats[f"{key}.all.{column}"]) for column in columns)]
+        lines.append(" | ".join(["", *(f"{cell:<16}" for cell in cells), ""]).strip())
+    return "\n".join(lines) + "\n"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.2f} {unit}"
+        count /= 1024
+    return f"{count:.2f} GiB"

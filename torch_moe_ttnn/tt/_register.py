@@ -8,6 +8,7 @@ from torch.utils import backend_registration
 
 from torch_moe_ttnn import _C, tt
 from torch_moe_ttnn.tt import _beside_ttnn
+from torch_moe_ttnn.tt._distributed import carry_by_way_of_the_host
 from torch_moe_ttnn.tt._dlpack import refuse_dlpack
 from torch_moe_ttnn.tt._multiprocessing import send_by_way_of_the_host
 from torch_moe_ttnn.tt._printing import print_from_host
@@ -32,6 +33,7 @@ def register() -> None:
     when_imported("torch._dynamo", _register_with_dynamo)
     _beside_ttnn.guard()
     send_by_way_of_the_host()
+    carry_by_way_of_the_host()
     # While there are Python objects, which lend it.
     atexit.register(_C.tt.return_borrowed_memory)
     _C.tt.close_at_exit()

@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include <c10/util/Exception.h>
 
 #include "tt/backend/memory/device_span.h"
+#include "tt/backend/profiler/launch_trace.h"
 
 namespace moe::tt {
 namespace {
@@ -25,7 +28,13 @@ at::Tensor empty_records(backend::TorchDevice& device) {
 // A launcher that one thread at a time has.
 struct Lent {
   Lent(const std::shared_ptr<launch::ProgramCache>& programs, at::Tensor memory)
-      : records(std::move(memory)), launcher(programs, backend::span_of(records)) {}
+      : records(std::move(memory)),
+        launcher(
+            programs,
+            backend::span_of(records),
+            [index = records.device().index()](const std::string& kernel, const std::function<void()>& launch) {
+              backend::trace_launch(index, kernel, launch);
+            }) {}
 
   const at::Tensor records;  // keeps the launcher's memory
   launch::Launcher launcher;

@@ -8,11 +8,14 @@
 #include <ATen/ops/view_as_complex_native.h>
 #include <ATen/ops/view_as_real_native.h>
 #include <ATen/ops/view_native.h>
-#include <torch/library.h>
 
 #include "tt/backend/aten/operators.h"
 #include "tt/backend/fallback/composites.h"
 #include "tt/backend/fallback/fallback.h"
+#include "tt/backend/fallback/host_operators.h"
+#include "tt/backend/fallback/nested.h"
+#include "tt/backend/fallback/refused.h"
+#include "tt/backend/library.h"
 #include "tt/backend/memory/caching_allocator.h"
 
 namespace moe::tt::backend {
@@ -20,13 +23,6 @@ namespace {
 
 // A device has one stream: there is nothing to record.
 void record_stream(at::Tensor&, at::Stream) {}
-
-// A library for kernels of one dispatch key. It does at a call what TORCH_LIBRARY_IMPL does when the file is loaded:
-// kernels for PrivateUse1 must not be registered before it is known that no other backend has it. Never destroyed, as
-// that would unregister the kernels.
-torch::Library& implement(const char* name_space, c10::DispatchKey key) {
-  return *new torch::Library(torch::Library::IMPL, name_space, key, __FILE__, __LINE__);
-}
 
 void register_kernels() {
   auto& aten = implement("aten", c10::DispatchKey::PrivateUse1);
@@ -57,6 +53,38 @@ void register_kernels() {
   aten.impl("fill_.Tensor", &fill_tensor_);
   aten.impl("zero_", &zero_);
 
+  // PyTorch has kernels of these for every device, which would come before the fallback. Some ask what the device is
+  // and have no answer for one from outside; two losses make an output that their own kernel resizes, with a warning;
+  // others are composed of operators, each with copies and a rounding of its own, where the CPU has one kernel.
+  define_host_operators();
+  for (const char* name : {
+           "_convolution",
+           "convolution",
+           "convolution_backward",
+           "convolution_backward_overrideable",
+           "convolution_overrideable",
+           "kaiser_window",
+           "kaiser_window.beta",
+           "kaiser_window.periodic",
+           "_stack",
+           "_stack.out",
+           "addr",
+           "addr.out",
+           "all.dims",
+           "all.dims_out",
+           "any.dims",
+           "any.dims_out",
+           "linalg__powsum",
+           "mse_loss",
+           "native_group_norm",
+           "native_layer_norm",
+           "smooth_l1_loss",
+       }) {
+    aten.impl(name, torch::CppFunction::makeFromBoxedFunction<&fallback>());
+  }
+  register_nested();
+  refuse_other_layouts();
+
   implement("_", c10::DispatchKey::PrivateUse1).fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
   register_composites(aten);
 
@@ -86,6 +114,8 @@ void register_backend() {
   c10::SetAllocator(c10::kPrivateUse1, allocator());
   c10::impl::DeviceGuardImplRegistrar(c10::kPrivateUse1, guard());
   at::RegisterPrivateUse1HooksInterface(hooks());
+  register_profiler_stubs();
+  register_activities();
   register_kernels();
   registered = true;
 }

@@ -14,5 +14,7 @@ MOE_API void register_backend();
 // What it registers, each from the file of its name.
 at::PrivateUse1HooksInterface* hooks();
 const c10::impl::DeviceGuardImplInterface* guard();
+void register_profiler_stubs();
+void register_activities();
 
 }  // namespace moe::tt::backend

@@ -28,10 +28,11 @@ Target target_of(const runtime::Device& device) {
 
 }  // namespace
 
-Launcher::Launcher(std::shared_ptr<ProgramCache> programs, const runtime::BufferSpan& records)
+Launcher::Launcher(std::shared_ptr<ProgramCache> programs, const runtime::BufferSpan& records, Observer observer)
     : programs(std::move(programs)),
       invalid_ids(this->programs->device(), records),
-      target(target_of(this->programs->device())) {}
+      target(target_of(this->programs->device())),
+      observer_(std::move(observer)) {}
 
 void Launcher::launch(const std::vector<Launch>& launches, std::span<const Tensor> tensors) {
   std::vector<std::shared_ptr<runtime::Buffer>> buffers{invalid_ids.buffer()};
@@ -39,7 +40,8 @@ void Launcher::launch(const std::vector<Launch>& launches, std::span<const Tenso
     buffers.push_back(tensor.buffer);
   }
   for (const Launch& launch : launches) {
-    programs->device().launch(programs->get(launch), launch.common_args, buffers);
+    const auto program = programs->get(launch);
+    observer_(launch.kernel, [&] { programs->device().launch(program, launch.common_args, buffers); });
   }
 }
 

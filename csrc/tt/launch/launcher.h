@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "tt/launch/invalid_ids.h"
@@ -16,8 +18,11 @@ namespace moe::tt::launch {
 // No torch here: bytes in, bytes out. Each thread has a launcher of its own, with records of its own, so that an
 // invalid id is reported to the thread whose call has it; `programs` are the device's.
 struct Launcher {
+  // Makes a launch of the kernel of that name by calling the function, and may look at it.
+  using Observer = std::function<void(const std::string& kernel, const std::function<void()>& launch)>;
+
   // `records` are InvalidIds::num_bytes() of device memory.
-  Launcher(std::shared_ptr<ProgramCache> programs, const runtime::BufferSpan& records);
+  Launcher(std::shared_ptr<ProgramCache> programs, const runtime::BufferSpan& records, Observer observer = &unobserved);
 
   // Makes an operator's call: numbers it, and makes the launches that `plan(invalid_ids)` returns. `tensors` are those
   // of the launches.
@@ -32,6 +37,12 @@ struct Launcher {
   const Target target;
 
  private:
+  static void unobserved(const std::string& /*kernel*/, const std::function<void()>& launch) {
+    launch();
+  }
+
+  const Observer observer_;
+
   void launch(const std::vector<Launch>& launches, std::span<const Tensor> tensors);
 };
 

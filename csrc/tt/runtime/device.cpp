@@ -225,6 +225,42 @@ void Device::synchronize() {
   do_synchronize();
 }
 
+std::shared_ptr<Event> Device::record(bool timed) {
+  check_open();
+  return do_record(timed);
+}
+
+bool Device::query(const std::shared_ptr<Event>& event) {
+  check_open();
+  check_owned(event.get(), "event");
+  return do_query(*event);
+}
+
+bool Device::query() {
+  check_open();
+  return do_query();
+}
+
+void Device::wait(const std::shared_ptr<Event>& event) {
+  check_open();
+  check_owned(event.get(), "event");
+  do_wait(*event);
+}
+
+std::chrono::steady_clock::time_point Device::time_of(const std::shared_ptr<Event>& event) {
+  wait(event);
+  const auto time = do_time_of(*event);
+  if (!time) {
+    throw DeviceError("expected an event that was recorded as a timed one, got one that was not");
+  }
+  return *time;
+}
+
+DramUsage Device::dram_usage() {
+  check_open();
+  return do_dram_usage();
+}
+
 void Device::check_open() const {
   process_.require_current();
   if (closed_) {

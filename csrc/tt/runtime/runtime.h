@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -157,6 +158,15 @@ class Program {
   std::atomic<uint64_t> num_common_args_ = kNotLaunched;
 };
 
+// A place in a device's queue, behind everything that was enqueued when it was recorded.
+class Event {
+ public:
+  virtual ~Event() = default;
+
+  // As Buffer::owner.
+  virtual const void* owner() const = 0;
+};
+
 // What a device has to do with a chip.
 enum class ChipUse : uint8_t {
   kNone,      // it has none
@@ -224,6 +234,25 @@ class Device {
   // Waits for everything enqueued, and throws the first failure since the last call.
   MOE_API void synchronize();
 
+  // Marks the place behind everything enqueued so far. A timed event also knows when the queue came there. `metal` has
+  // no clock for that: it waits for the queue instead, and looks at the host's. Without fast dispatch, TT-Metalium's
+  // queue marks no places, and every event waits for the one launch that may be under way.
+  std::shared_ptr<Event> record(bool timed = false);
+
+  // Whether everything before the event has ended. Throws no failure of a launch: that is left to synchronize().
+  bool query(const std::shared_ptr<Event>& event);
+  // Whether everything enqueued has ended.
+  bool query();
+
+  // Waits for what is before the event, and for nothing behind it. Throws no failure of a launch.
+  void wait(const std::shared_ptr<Event>& event);
+
+  // When the queue came to a timed event, which it waits for, by the host's clock.
+  std::chrono::steady_clock::time_point time_of(const std::shared_ptr<Event>& event);
+
+  // How much memory is taken now, by whomever. A buffer takes the same addresses in every bank.
+  DramUsage dram_usage();
+
   // Launches enqueued since the device was opened.
   uint64_t num_launches() const {
     return num_launches_;
@@ -260,6 +289,13 @@ class Device {
       std::span<const uint32_t> common_args,
       std::span<const std::shared_ptr<Buffer>> buffers) = 0;
   virtual void do_synchronize() = 0;
+  virtual std::shared_ptr<Event> do_record(bool timed) = 0;
+  virtual bool do_query(const Event& event) = 0;
+  virtual bool do_query() = 0;
+  virtual void do_wait(const Event& event) = 0;
+  // Of an event that was waited for; nothing if it is not timed.
+  virtual std::optional<std::chrono::steady_clock::time_point> do_time_of(const Event& event) = 0;
+  virtual DramUsage do_dram_usage() = 0;
   // May be called again, and in a forked child.
   virtual void do_close() noexcept = 0;
 

@@ -1,21 +1,20 @@
 #include <chrono>
+#include <memory>
 
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
 
 #include "tt/backend/device/devices.h"
+#include "tt/backend/device/event.h"
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/register.h"
 
 namespace moe::tt::backend {
 namespace {
 
-// A place in a device's queue. The queue cannot mark a place, so waiting for an event waits for the whole queue.
-struct Event {
-  c10::DeviceIndex device;
-  bool timed;
-  std::chrono::steady_clock::time_point time;
-};
+const Event& event_at(void* event) {
+  return *static_cast<const Event*>(event);
+}
 
 // PyTorch's view of devices, streams and events. A device has one in-order queue, hence one stream: a request for a new
 // stream returns it too.
@@ -71,8 +70,8 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
   }
 
   bool queryStream(const c10::Stream& stream) const override {
-    synchronize_device(stream.device_index());
-    return true;
+    TorchDevice* const device = find_open_device(stream.device_index());
+    return device == nullptr || device->runtime_device().query();
   }
 
   void synchronizeStream(const c10::Stream& stream) const override {
@@ -83,7 +82,6 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
     synchronize_device(index);
   }
 
-  // Recording an event that measures time waits for the queue: the device keeps no clock of its own.
   void record(void** event, const c10::Stream& stream, c10::DeviceIndex index, c10::EventFlag flag) const override {
     TORCH_CHECK(
         index == -1 || index == stream.device_index(),
@@ -91,46 +89,36 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
         static_cast<int>(stream.device_index()),
         ", whose stream is to record it, got one of tt:",
         static_cast<int>(index));
-    const bool timed = flag == c10::EventFlag::BACKEND_DEFAULT;
-    if (timed) {
-      synchronize_device(stream.device_index());
-    }
-    auto* const recorded = new Event{stream.device_index(), timed, std::chrono::steady_clock::now()};
+    auto recorded = std::make_unique<Event>(stream.device_index(), flag == c10::EventFlag::BACKEND_DEFAULT);
     destroyEvent(*event, index);
-    *event = recorded;
+    *event = recorded.release();
   }
 
   void destroyEvent(void* event, c10::DeviceIndex) const noexcept override {
     delete static_cast<Event*>(event);
   }
 
+  // A queue is in order by itself. It cannot wait for another device's queue, so the host does.
   void block(void* event, const c10::Stream& stream) const override {
-    // A queue is in order by itself. It cannot wait for another device's queue, so the host does.
-    if (event != nullptr && static_cast<Event*>(event)->device != stream.device_index()) {
-      synchronizeEvent(event);
+    if (event != nullptr && event_at(event).device() != stream.device_index()) {
+      event_at(event).wait();
     }
   }
 
   bool queryEvent(void* event) const override {
-    synchronizeEvent(event);
-    return true;
+    return event == nullptr || event_at(event).has_ended();
   }
 
   void synchronizeEvent(void* event) const override {
     if (event != nullptr) {
-      synchronize_device(static_cast<Event*>(event)->device);
+      event_at(event).synchronize();
     }
   }
 
   double elapsedTime(void* first, void* second, c10::DeviceIndex) const override {
     TORCH_CHECK(
         first != nullptr && second != nullptr, "expected two events that were recorded, got one that was not yet");
-    const auto& start = *static_cast<Event*>(first);
-    const auto& end = *static_cast<Event*>(second);
-    TORCH_CHECK(
-        start.timed && end.timed,
-        "expected two events that measure time, got one made without torch.Event(enable_timing=True)");
-    return std::chrono::duration<double, std::milli>(end.time - start.time).count();
+    return std::chrono::duration<double, std::milli>(event_at(second).time() - event_at(first).time()).count();
   }
 };
 

@@ -1,6 +1,5 @@
 #include "tt/backend/fallback/composites.h"
 
-#include "tt/backend/fallback/fallback.h"
 #include "tt/backend/fallback/same_device.h"
 
 namespace moe::tt::backend {
@@ -18,11 +17,6 @@ void composite(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   }
 }
 
-// Whether its CPU kernel resizes, with a warning, the output that the composite makes.
-bool is_resized(const std::string& name) {
-  return name == "aten::mse_loss" || name == "aten::smooth_l1_loss";
-}
-
 }  // namespace
 
 void register_composites(torch::Library& aten) {
@@ -30,11 +24,9 @@ void register_composites(torch::Library& aten) {
   for (const auto& name : dispatcher.getAllOpNames()) {
     const auto op = dispatcher.findOp(name);
     if (name.getNamespace() == "aten" && op && op->hasKernelForDispatchKey(kComposite) &&
-        op->hasKernelForDispatchKey(c10::DispatchKey::CPU)) {
-      aten.impl(
-          c10::toString(name).c_str(),
-          is_resized(name.name) ? torch::CppFunction::makeFromBoxedFunction<&fallback>()
-                                : torch::CppFunction::makeFromBoxedFunction<&composite>());
+        op->hasKernelForDispatchKey(c10::DispatchKey::CPU) &&
+        !op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse1)) {
+      aten.impl(c10::toString(name).c_str(), torch::CppFunction::makeFromBoxedFunction<&composite>());
     }
   }
 }

@@ -13,6 +13,9 @@ namespace moe::tt::backend {
 // copies the results back.
 void fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack);
 
+// The same with the CPU's kernels of one dispatch key.
+void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack, c10::DispatchKey cpu_key);
+
 // What the fallback does beforehand: "silent" nothing, "warn" warns once for each operator, "error" raises. At first
 // the value of TORCH_TT_FALLBACK, or "warn".
 MOE_API std::string fallback_mode();

@@ -64,7 +64,7 @@ void* DeviceCachingAllocator::allocate(uint64_t bytes) {
   if (buffer == nullptr) {
     buffer = allocate_buffer(size, page_size, bytes);
     all(stats_.segment).increase(1);
-    all(stats_.reserved_bytes).increase(buffer->size());
+    all(stats_.reserved_bytes).increase(taken_by(*buffer));
     ++stats_.num_device_alloc;
   }
   // A buffer has the same addresses in every bank and shares them with no other, so the address of its bytes in all
@@ -73,8 +73,8 @@ void* DeviceCachingAllocator::allocate(uint64_t bytes) {
   TORCH_INTERNAL_ASSERT(offset + buffer->size() <= addresses_.size());
   all(stats_.allocation).increase(1);
   all(stats_.active).increase(1);
-  all(stats_.allocated_bytes).increase(buffer->size());
-  all(stats_.active_bytes).increase(buffer->size());
+  all(stats_.allocated_bytes).increase(taken_by(*buffer));
+  all(stats_.active_bytes).increase(taken_by(*buffer));
   all(stats_.requested_bytes).increase(bytes);
   std::byte* address = addresses_.begin() + offset;
   blocks_.emplace(address, Block{std::move(buffer), bytes});
@@ -135,8 +135,8 @@ void DeviceCachingAllocator::free(void* address) noexcept {
   Block& block = node.mapped();
   all(stats_.allocation).decrease(1);
   all(stats_.active).decrease(1);
-  all(stats_.allocated_bytes).decrease(block.buffer->size());
-  all(stats_.active_bytes).decrease(block.buffer->size());
+  all(stats_.allocated_bytes).decrease(taken_by(*block.buffer));
+  all(stats_.active_bytes).decrease(taken_by(*block.buffer));
   all(stats_.requested_bytes).decrease(block.requested);
   const std::pair key(block.buffer->page_size(), block.buffer->size());
   cached_.emplace(key, std::move(block.buffer));
@@ -171,6 +171,12 @@ std::pair<std::shared_ptr<runtime::Buffer>, uint64_t> DeviceCachingAllocator::fi
   return {block->second.buffer, offset};
 }
 
+// The same range of addresses in every bank, also in those that have a page less.
+uint64_t DeviceCachingAllocator::taken_by(const runtime::Buffer& buffer) const {
+  const uint64_t banks = device_.properties().dram_banks;
+  return round_up(buffer.size(), banks * buffer.page_size());
+}
+
 std::shared_ptr<runtime::Buffer> DeviceCachingAllocator::take_cached(uint64_t size, uint32_t page_size) {
   const auto found = cached_.lower_bound({page_size, size});
   if (found == cached_.end() || found->first.first != page_size || found->first.second > size + size / kSlack) {
@@ -200,7 +206,7 @@ std::shared_ptr<runtime::Buffer> DeviceCachingAllocator::allocate_buffer(
 void DeviceCachingAllocator::empty_cache_locked() {
   for (const auto& [key, buffer] : cached_) {
     all(stats_.segment).decrease(1);
-    all(stats_.reserved_bytes).decrease(buffer->size());
+    all(stats_.reserved_bytes).decrease(taken_by(*buffer));
     ++stats_.num_device_free;
   }
   cached_.clear();
@@ -247,9 +253,7 @@ void DeviceCachingAllocator::reset_peak_stats() {
 }
 
 std::pair<uint64_t, uint64_t> DeviceCachingAllocator::free_and_total() {
-  const std::lock_guard lock(mutex_);
-  const uint64_t total = device_.properties().dram_size;
-  return {total - all(stats_.reserved_bytes).current, total};
+  return {device_.dram_usage().free, device_.properties().dram_size};
 }
 
 namespace {

@@ -44,7 +44,7 @@ class DeviceCachingAllocator {
   c10::CachingDeviceAllocator::DeviceStats stats();
   void reset_accumulated_stats();
   void reset_peak_stats();
-  // Bytes of DRAM: those that no buffer takes, and all.
+  // Bytes of DRAM: those that nothing takes, in this process or, where ttnn shares the chip, in ttnn; and all.
   std::pair<uint64_t, uint64_t> free_and_total();
 
  private:
@@ -58,6 +58,8 @@ class DeviceCachingAllocator {
 
   using Blocks = std::map<const std::byte*, Block>;
 
+  // What a buffer takes of all banks together.
+  uint64_t taken_by(const runtime::Buffer& buffer) const;
   std::shared_ptr<runtime::Buffer> take_cached(uint64_t size, uint32_t page_size);
   std::shared_ptr<runtime::Buffer> allocate_buffer(uint64_t size, uint32_t page_size, uint64_t requested);
   void empty_cache_locked();

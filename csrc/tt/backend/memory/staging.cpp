@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
+#include "tt/backend/memory/copied_bytes.h"
 #include "tt/backend/memory/device_span.h"
 
 namespace moe::tt::backend {
@@ -33,6 +34,7 @@ void read(const at::Tensor& tensor, void* destination) {
   const DeviceSpan span = span_of(tensor);
   span.device->runtime_device().read(
       span.buffer, span.offset, {static_cast<std::byte*>(destination), covered_bytes(tensor)});
+  copied_bytes().from_device += covered_bytes(tensor);
 }
 
 }  // namespace
@@ -56,6 +58,7 @@ void copy_to_device(const at::Tensor& staging, const at::Tensor& tensor) {
   const DeviceSpan span = span_of(tensor);
   span.device->runtime_device().write(
       span.buffer, span.offset, {static_cast<const std::byte*>(staging.const_data_ptr()), covered_bytes(tensor)});
+  copied_bytes().to_device += covered_bytes(tensor);
 }
 
 bool has_same_layout(const at::Tensor& host, const at::Tensor& tensor) {

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "tt/runtime/emulated/event.h"
+
 namespace moe::tt::runtime::emulated {
 
 EmulatedDevice::EmulatedDevice(Chip chip, uint32_t index)
@@ -65,6 +67,39 @@ void EmulatedDevice::do_launch(
 
 void EmulatedDevice::do_synchronize() {
   queue_->wait();
+}
+
+std::shared_ptr<Event> EmulatedDevice::do_record(bool timed) {
+  auto event = std::make_shared<EmulatedEvent>(dram_);
+  if (timed) {
+    const auto look = [event] { event->time = std::chrono::steady_clock::now(); };
+    if (!queue_->try_run(look)) {
+      queue_->enqueue(look);
+    }
+  }
+  // Counted after that command, and perhaps after others that another thread has enqueued meanwhile.
+  event->commands = queue_->num_enqueued();
+  return event;
+}
+
+bool EmulatedDevice::do_query(const Event& event) {
+  return queue_->has_ended(static_cast<const EmulatedEvent&>(event).commands);
+}
+
+bool EmulatedDevice::do_query() {
+  return queue_->has_ended(queue_->num_enqueued());
+}
+
+void EmulatedDevice::do_wait(const Event& event) {
+  queue_->wait_for(static_cast<const EmulatedEvent&>(event).commands);
+}
+
+std::optional<std::chrono::steady_clock::time_point> EmulatedDevice::do_time_of(const Event& event) {
+  return static_cast<const EmulatedEvent&>(event).time;
+}
+
+DramUsage EmulatedDevice::do_dram_usage() {
+  return dram_->usage();
 }
 
 void EmulatedDevice::do_close() noexcept {

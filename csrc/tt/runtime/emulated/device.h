@@ -44,6 +44,12 @@ class EmulatedDevice : public Device {
       std::span<const std::shared_ptr<Buffer>> buffers) override;
 
   void do_synchronize() override;
+  std::shared_ptr<Event> do_record(bool timed) override;
+  bool do_query(const Event& event) override;
+  bool do_query() override;
+  void do_wait(const Event& event) override;
+  std::optional<std::chrono::steady_clock::time_point> do_time_of(const Event& event) override;
+  DramUsage do_dram_usage() override;
   void do_close() noexcept override;
 
  private:

@@ -26,15 +26,14 @@ DeviceLocalBufferConfig dram_pages(uint32_t page_size) {
   return config;
 }
 
-[[noreturn]] void throw_out_of_memory(const metalium::Allocator& allocator, uint64_t size, uint64_t each) {
+}  // namespace
+
+DramUsage dram_usage_of(const metalium::Allocator& allocator) {
   const uint64_t banks = allocator.get_num_banks(BufferType::DRAM);
   const auto bank = allocator.get_statistics(BufferType::DRAM);
-  const uint64_t free = bank.total_free_bytes * banks;
-  throw OutOfMemory(
-      size, each, {banks, bank.total_allocatable_size_bytes * banks, free, bank.largest_free_block_bytes});
+  return {
+      banks, bank.total_allocatable_size_bytes * banks, bank.total_free_bytes * banks, bank.largest_free_block_bytes};
 }
-
-}  // namespace
 
 MetalBuffer::MetalBuffer(const std::shared_ptr<OpenChip>& chip, uint64_t size, uint32_t page_size)
     : ChipResource(chip), page_size_(page_size) {
@@ -45,14 +44,14 @@ MetalBuffer::MetalBuffer(const std::shared_ptr<OpenChip>& chip, uint64_t size, u
     const uint64_t each = div_up(pages, num_banks_) * page_size;
     // Asked beforehand, for TT-Metalium logs what does not fit as a critical error.
     if (each > allocator.get_statistics(BufferType::DRAM).largest_free_block_bytes) {
-      throw_out_of_memory(allocator, size, each);
+      throw OutOfMemory(size, each, dram_usage_of(allocator));
     }
     size_ = pages * page_size;
     try {
       buffer_ = MeshBuffer::create(ReplicatedBufferConfig{.size = size_}, dram_pages(page_size), &device);
     } catch (const std::exception& error) {
       if (std::string_view(error.what()).find("Out of Memory") != std::string_view::npos) {
-        throw_out_of_memory(allocator, size, each);
+        throw OutOfMemory(size, each, dram_usage_of(allocator));
       }
       throw;
     }

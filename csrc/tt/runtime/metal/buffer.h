@@ -12,6 +12,9 @@
 
 namespace moe::tt::runtime::metal {
 
+// What of a chip's DRAM is taken, by whomever.
+DramUsage dram_usage_of(const metalium::Allocator& allocator);
+
 // Interleaved DRAM.
 class MetalBuffer final : public Buffer, public ChipResource {
  public:

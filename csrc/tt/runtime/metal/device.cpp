@@ -1,5 +1,10 @@
 #include "tt/runtime/metal/device.h"
 
+#include <chrono>
+#include <cstdlib>
+#include <limits>
+#include <thread>
+
 #include <tt-metalium/allocator.hpp>
 #include <tt-metalium/distributed.hpp>
 #include <tt-metalium/hal.hpp>
@@ -7,7 +12,9 @@
 
 #include "tt/runtime/grid.h"
 #include "tt/runtime/hardware.h"
+#include "tt/runtime/metal/event.h"
 #include "tt/runtime/metal/program.h"
+#include "tt/support/environment.h"
 
 namespace moe::tt::runtime::metal {
 namespace {
@@ -42,6 +49,12 @@ DeviceProperties properties_of(MeshDevice& device) {
   };
 }
 
+// How long TT-Metalium waits for a chip.
+std::chrono::duration<double> operation_timeout() {
+  const double seconds = std::strtod(get_env("TT_METAL_OPERATION_TIMEOUT_SECONDS").c_str(), nullptr);
+  return std::chrono::duration<double>(seconds > 0 ? seconds : std::numeric_limits<double>::infinity());
+}
+
 }  // namespace
 
 MetalDevice::MetalDevice(uint32_t index, ChipMesh mesh, std::string kernels)
@@ -73,6 +86,7 @@ std::shared_ptr<Buffer> MetalDevice::do_view(uint32_t address, uint64_t size, ui
 void MetalDevice::do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {
   chip_->use(str("cannot write to metal device ", chip_->index()), [&](MeshDevice& device) {
     static_cast<MetalBuffer&>(*buffer).write(device, offset, source);
+    ++enqueued_;
   });
 }
 
@@ -101,12 +115,74 @@ void MetalDevice::do_launch(
   chip_->use(str("cannot launch on metal device ", chip_->index()), [&](MeshDevice& device) {
     // The queue keeps the order: memory that is freed while the launch is in flight is next written after it.
     static_cast<MetalProgram&>(*program).launch(device, common_args);
+    ++enqueued_;
   });
 }
 
 void MetalDevice::do_synchronize() {
-  chip_->use(str("waiting for metal device ", chip_->index()), [](MeshDevice& device) {
+  chip_->use(str("waiting for metal device ", chip_->index()), [&](MeshDevice& device) {
     metalium::distributed::Finish(device.mesh_command_queue());
+    ended_ = enqueued_.load();  // Nothing is enqueued meanwhile: use() lets one in at a time.
+  });
+}
+
+std::shared_ptr<Event> MetalDevice::do_record(bool timed) {
+  auto event = std::make_shared<MetalEvent>(chip_);
+  chip_->use(str("cannot record an event on metal device ", chip_->index()), [&](MeshDevice& device) {
+    auto& queue = device.mesh_command_queue();
+    const auto place = queue.enqueue_record_event_to_host();
+    // Slow dispatch counts no events: it gives out 0, which is done whatever the cores do.
+    if (timed || place.id() == 0) {
+      metalium::distributed::Finish(queue);
+    } else {
+      event->place = place;
+    }
+  });
+  if (timed) {
+    event->time = std::chrono::steady_clock::now();
+  }
+  return event;
+}
+
+bool MetalDevice::do_query(const Event& event) {
+  const auto& place = static_cast<const MetalEvent&>(event).place;
+  return chip_->use(str("cannot query an event of metal device ", chip_->index()), [&](MeshDevice&) {
+    return !place || metalium::distributed::EventQuery(*place);
+  });
+}
+
+// A new event at each call would always be under way; the last one serves until more is enqueued.
+bool MetalDevice::do_query() {
+  const std::lock_guard lock(marker_mutex_);
+  const uint64_t enqueued = enqueued_;
+  if (enqueued == ended_) {
+    return true;
+  }
+  if (marker_ == nullptr || marked_ != enqueued) {
+    marker_ = do_record(false);
+    marked_ = enqueued;
+  }
+  return do_query(*marker_);
+}
+
+// Not EventSynchronize(), which would keep other threads from the chip and never ends if the chip does not answer.
+void MetalDevice::do_wait(const Event& event) {
+  const auto begin = std::chrono::steady_clock::now();
+  while (!do_query(event)) {
+    if (std::chrono::steady_clock::now() - begin > operation_timeout()) {
+      do_synchronize();  // throws what TT-Metalium has found meanwhile
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
+}
+
+std::optional<std::chrono::steady_clock::time_point> MetalDevice::do_time_of(const Event& event) {
+  return static_cast<const MetalEvent&>(event).time;
+}
+
+DramUsage MetalDevice::do_dram_usage() {
+  return chip_->use(str("cannot ask metal device ", chip_->index(), " for its memory"), [](MeshDevice& device) {
+    return dram_usage_of(*device.allocator());
   });
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +50,12 @@ class MetalDevice final : public Device {
       std::span<const uint32_t> common_args,
       std::span<const std::shared_ptr<Buffer>> buffers) override;
   void do_synchronize() override;
+  std::shared_ptr<Event> do_record(bool timed) override;
+  bool do_query(const Event& event) override;
+  bool do_query() override;
+  void do_wait(const Event& event) override;
+  std::optional<std::chrono::steady_clock::time_point> do_time_of(const Event& event) override;
+  DramUsage do_dram_usage() override;
   void do_close() noexcept override {
     chip_->close();
   }
@@ -57,6 +65,12 @@ class MetalDevice final : public Device {
   std::string kernels_;
   DeviceProperties properties_;
   std::vector<std::pair<uint32_t, uint32_t>> noc_coordinates_;
+
+  std::atomic<uint64_t> enqueued_ = 0;  // writes and launches
+  std::atomic<uint64_t> ended_ = 0;     // of them, as far as a wait for all has shown
+  std::mutex marker_mutex_;             // guards what is below
+  uint64_t marked_ = 0;                 // of them, when the marker was recorded
+  std::shared_ptr<Event> marker_;
 };
 
 }  // namespace moe::tt::runtime::metal

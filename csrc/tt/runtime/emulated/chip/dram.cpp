@@ -24,7 +24,6 @@ Dram::Dram(const Chip& chip)
       free_list_(alignment_, bank_size_) {}
 
 std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
-  uint64_t capacity = uint64_t{banks_} * bank_size_;
   uint64_t pages = std::max<uint64_t>(1, div_up(size, page_size));
   uint64_t in_each_bank = div_up(pages, banks_) * page_size;
 
@@ -33,8 +32,7 @@ std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
     std::scoped_lock lock(mutex_);
     address = free_list_.allocate(in_each_bank);
     if (!address) {
-      uint64_t free = free_list_.free_bytes() * banks_;
-      throw OutOfMemory(size, in_each_bank, {banks_, capacity, free, free_list_.largest()});
+      throw OutOfMemory(size, in_each_bank, usage_locked());
     }
   }
   auto buffer =
@@ -43,6 +41,15 @@ std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
     poison(at(bank, *address), std::min(in_each_bank, kPoisoned));
   }
   return buffer;
+}
+
+DramUsage Dram::usage() {
+  std::scoped_lock lock(mutex_);
+  return usage_locked();
+}
+
+DramUsage Dram::usage_locked() const {
+  return {banks_, uint64_t{banks_} * bank_size_, free_list_.free_bytes() * banks_, free_list_.largest()};
 }
 
 void Dram::free(const DramBuffer& buffer) {

@@ -33,6 +33,8 @@ class Dram : public std::enable_shared_from_this<Dram> {
   void write(const DramBuffer& buffer, uint64_t offset, std::span<const std::byte> source) const;
   void read(const DramBuffer& buffer, uint64_t offset, std::span<std::byte> destination) const;
 
+  DramUsage usage();
+
   uint32_t banks() const {
     return banks_;
   }
@@ -44,6 +46,7 @@ class Dram : public std::enable_shared_from_this<Dram> {
   friend class DramBuffer;
 
   void free(const DramBuffer& buffer);
+  DramUsage usage_locked() const;
   template <typename Copy>
   void for_each_page(const DramBuffer& buffer, uint64_t offset, uint64_t size, const Copy& copy) const;
 

@@ -23,6 +23,21 @@ void CommandQueue::enqueue(Command command) {
   changed_.notify_all();
 }
 
+uint64_t CommandQueue::num_enqueued() {
+  std::scoped_lock lock(mutex_);
+  return ended_ + busy_ + commands_.size();
+}
+
+bool CommandQueue::has_ended(uint64_t count) {
+  std::scoped_lock lock(mutex_);
+  return ended_ >= count;
+}
+
+void CommandQueue::wait_for(uint64_t count) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return ended_ >= count; });
+}
+
 void CommandQueue::run(const Command& command) {
   std::unique_lock lock(mutex_);
   if (commands_.empty() && !busy_) {

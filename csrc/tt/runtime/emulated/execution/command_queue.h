@@ -22,6 +22,11 @@ class CommandQueue {
   // Returns at once. The next wait() or run() throws the command's failure.
   void enqueue(Command command);
 
+  // How many commands have been enqueued, and whether so many have ended. Waiting for them throws no failure.
+  uint64_t num_enqueued();
+  bool has_ended(uint64_t count);
+  void wait_for(uint64_t count);
+
   // Runs a command after all earlier ones and waits for it. It runs on the calling thread if the queue is empty.
   void run(const Command& command);
 
