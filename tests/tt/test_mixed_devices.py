@@ -302,6 +302,28 @@ def test_numbers_of_a_second_device(other_device):
         SQUARE.to("tt:0")[IDS.to(other_device)]
 
 
+def test_fill_takes_a_number_from_anywhere(other_device):
+    for device in ("cpu", "tt:0", other_device):
+        for tensor in (torch.ones(3, device=d) for d in ("cpu", "tt:0", other_device)):
+            assert tensor.fill_(torch.tensor(2.0, device=device)).tolist() == [2, 2, 2]
+    for device in ("cpu", "tt:0"):
+        with pytest.raises(RuntimeError, match="only supports 0-dimension value tensor"):
+            torch.ones(3, device=device).fill_(torch.ones(3, device="tt:0"))
+
+
+@pytest.mark.parametrize("elsewhere", [1, 2])
+def test_our_operators_by_way_of_the_host_keep_their_words(elsewhere):
+    name = ("expert_outputs", "routing_weights", "positions")[elsewhere]
+    arguments = [torch.ones(2, 4), torch.ones(2, 1), torch.zeros(2, 1, dtype=torch.int32)]
+    devices = ["tt"] * 3
+    devices[elsewhere] = "cpu"
+    with pytest.raises(RuntimeError) as raised:
+        torch.ops.moe.unpermute(*placed(arguments, devices))
+    assert str(raised.value) == (
+        f"moe::unpermute: expected expert_outputs and {name} on the same device, got tt:0 and cpu"
+    )
+
+
 def test_lists_of_tensors_on_different_devices():
     """PyTorch takes them one by one."""
     results = torch._foreach_add([SQUARE, SQUARE.to("tt")], 1)

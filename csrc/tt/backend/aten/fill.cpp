@@ -22,8 +22,10 @@ at::Tensor& fill_scalar_(at::Tensor& self, const at::Scalar& value) {
   return fill(self, value);
 }
 
+// The value is a number, and may be on another device than the tensor: that of either is tt.
 at::Tensor& fill_tensor_(at::Tensor& self, const at::Tensor& value) {
-  return fill(self, value.cpu());
+  const auto number = value.cpu();
+  return self.is_privateuseone() ? fill(self, number) : self.fill_(number);
 }
 
 at::Tensor& zero_(at::Tensor& self) {
