@@ -156,6 +156,12 @@ def test_out_of_another_size():
     assert out.tolist() == [[3, 3], [3, 3]]
 
 
+def test_a_conjugate_in_place():
+    tensor = torch.tensor([1 + 2j, 3 - 1j], device="tt")
+    assert tensor.conj_physical_() is tensor
+    assert tensor.tolist() == [1 - 2j, 3 + 1j]
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("loss", [torch.nn.functional.mse_loss, torch.nn.functional.smooth_l1_loss])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

@@ -138,6 +138,7 @@ CALLS = {
     "aten::all.dims_out": lambda: torch.all(ones(2, 2), (0, 1), out=ones(1)[0] > 0),
     "aten::any.dims": lambda: ones(2, 2).any((0, 1)),
     "aten::any.dims_out": lambda: torch.any(ones(2, 2), (0, 1), out=ones(1)[0] > 0),
+    "aten::conj_physical_": lambda: ones(2).to(torch.complex64).conj_physical_(),
     "aten::mse_loss": lambda: torch.nn.functional.mse_loss(ones(3), ones(3)),
     "aten::smooth_l1_loss": lambda: torch.nn.functional.smooth_l1_loss(ones(3), ones(3)),
     "aten::linalg__powsum": lambda: torch.ops.aten.linalg__powsum(ones(2), 2),

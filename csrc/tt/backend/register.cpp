@@ -74,6 +74,7 @@ void register_kernels() {
            "all.dims_out",
            "any.dims",
            "any.dims_out",
+           "conj_physical_",
            "linalg__powsum",
            "mse_loss",
            "native_group_norm",
