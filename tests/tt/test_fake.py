@@ -25,7 +25,7 @@ def test_from_real_tensors(other_device):
 
 def test_no_device_is_opened():
     code = (
-        "import torch\n"
+        "import torch, torch_moe_ttnn\n"
         "from torch._subclasses.fake_tensor import FakeTensorMode\n"
         "with FakeTensorMode(): print((torch.empty(2, device='tt') + 1).device)\n"
         "print(torch.tt.is_initialized())"

@@ -220,7 +220,7 @@ def test_statistics_of_a_device_that_does_not_exist():
 @pytest.mark.parametrize("offset", [4, 2**33], ids=["within a tensor", "far beyond"])
 def test_host_code_cannot_follow_an_address(offset):
     code = (
-        "import ctypes, torch\n"
+        "import ctypes, torch, torch_moe_ttnn\n"
         "tensor = torch.ones(1000, device='tt')\n"
         f"print(ctypes.c_char.from_address(tensor.data_ptr() + {offset}).value)"
     )
