@@ -144,7 +144,7 @@ def main() -> int:
     implementation = IMPLEMENTATION
     if arguments.compile:
         implementation = STATIC_IMPLEMENTATION
-        compile_sparse_blocks(model, "tt" if model.device.type == "tt" else "inductor")
+        compile_sparse_blocks(model, "torch_moe_ttnn" if model.device.type == "tt" else "inductor")
     actual = logits(model, input_ids, implementation)
     print(f"logits {tuple(actual.shape)}: largest difference {(actual - expected).abs().max():.2g}")
     # A sum in another order, layer after layer, moves logits of up to 10 by less, how far depending on the CPU.
