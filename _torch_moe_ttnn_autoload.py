@@ -17,17 +17,17 @@ from pathlib import Path
 
 def autoload() -> None:
     """Import torch_moe_ttnn where the device is wanted; whatever is in the way becomes a warning that names it."""
-    # Where it is the package that imports torch, it registers the device itself.
-    if "torch_moe_ttnn" in sys.modules or not _is_wanted():
-        return
-    others = _other_devices()
-    if others:
-        _warn(
-            f'"tt" is left to `import torch_moe_ttnn`: `import torch` also loads {", ".join(others)}, and PyTorch has '
-            "room for one device from outside."
-        )
-        return
     try:
+        # Where it is the package that imports torch, it registers the device itself.
+        if "torch_moe_ttnn" in sys.modules or not _is_wanted():
+            return
+        others = _other_devices()
+        if others:
+            _warn(
+                f'"tt" is left to `import torch_moe_ttnn`: `import torch` also loads {", ".join(others)}, and PyTorch '
+                "has room for one device from outside."
+            )
+            return
         import torch_moe_ttnn  # noqa: F401
     except Exception as error:
         _warn(

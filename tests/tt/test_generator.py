@@ -3,6 +3,7 @@
 import concurrent.futures
 import copy
 import pickle
+import threading
 
 import pytest
 import torch
@@ -145,3 +146,27 @@ def test_a_state_that_is_lent():
     assert torch.equal(torch.rand(3, generator=torch.Generator().manual_seed(7)), third.cpu())
     with pytest.raises(RuntimeError, match="device type for generator"):
         generator.graphsafe_set_state(torch.Generator())
+
+
+def test_a_seed_and_a_draw_of_two_threads():
+    """A generator is one thing at a time: whatever it draws is a whole draw of some state."""
+    generator = torch.Generator("tt")
+    draws = set()
+    generator.manual_seed(1)
+    for _ in range(100):
+        draws.add(tuple(torch.rand(2000, generator=generator, device="tt").tolist()[::500]))
+    done = threading.Event()
+
+    def reseed():
+        while not done.is_set():
+            generator.manual_seed(1)
+
+    thread = threading.Thread(target=reseed)
+    thread.start()
+    try:
+        for _ in range(300):
+            drawn = tuple(torch.rand(2000, generator=generator, device="tt").tolist()[::500])
+            assert drawn in draws
+    finally:
+        done.set()
+        thread.join()

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from support import processes
 from support.checks import assert_same_bits
@@ -119,6 +120,88 @@ def test_threads_that_end_leave_nothing_behind():
     for _ in range(20):
         in_a_thread()
     assert torch.tt.memory_allocated() == before
+
+
+class CallsInBackward(torch.autograd.Function):
+    """Calls an operator in the backward pass, which autograd runs on a thread of its own."""
+
+    @staticmethod
+    def forward(ctx, x, arguments):
+        ctx.arguments = arguments
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        MAPPING(*ctx.arguments)
+        return gradient, None
+
+
+def test_a_backward_pass_raises_its_own_error():
+    """Also one that waits for nothing; and nothing of it is left for another wait, nor for a later pass."""
+
+    def backward(arguments):
+        x = torch.ones(2, device="tt", requires_grad=True)
+        CallsInBackward.apply(x, arguments).backward(torch.ones(2, device="tt"))
+        return x.grad
+
+    with pytest.raises(IndexError, match="got 77 at"):
+        backward(wrong(77))
+    assert raised(torch.tt.synchronize) is None
+    assert backward((*choices_on("tt", 64), 16)).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("use_reentrant", [False, True])
+def test_a_batch_that_is_skipped_leaves_no_error_to_the_next(use_reentrant):
+    """A checkpoint calls the operator again in the backward pass: the error is the batch's, there as here."""
+
+    def step(ids, weights, num_experts):
+        weights.requires_grad_()
+        mapping = checkpoint(
+            lambda weights: MAPPING(ids, weights, num_experts)[0], weights, use_reentrant=use_reentrant
+        )
+        mapping.backward(torch.ones_like(mapping))
+        torch.tt.synchronize()
+        return weights.grad.cpu()
+
+    right = *choices_on("tt", 64), 16
+    expected = step(*right)
+    with pytest.raises(IndexError, match="got 77 at"):
+        step(*wrong(77))
+    raised(torch.tt.synchronize)  # of the first call, of which the pass has its own
+    assert_same_bits([step(*choices_on("tt", 64), 16)], [expected])
+
+
+@pytest.mark.usefixtures("room_to_fork")
+def test_a_forked_child_gives_nothing_back():
+    """It exits, whichever locks the parent's threads had."""
+    code = """
+import ctypes, os, threading, time
+torch_moe_ttnn.prepare_mapping(ids, weights, 32)
+done = False
+def churn():
+    while not done:
+        in_a_thread(ids, weights, 32)
+threads = [threading.Thread(target=churn) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(5):
+    time.sleep(0.1)
+    child = os.fork()
+    if child == 0:
+        ctypes.CDLL(None).exit(0)  # with the destructors of the thread's variables
+    for _ in range(200):
+        if os.waitpid(child, os.WNOHANG) != (0, 0):
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, 9)
+        print("hangs")
+done = True
+for thread in threads:
+    thread.join()
+"""
+    process = processes.run(f"{PROGRAM}{code}\nprint('end')")
+    assert (process.returncode, process.stdout) == (0, "end\n"), process.stderr
 
 
 PROGRAM = """

@@ -13,7 +13,10 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
+#include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/graph_task.h>
 
+#include "tt/backend/device/devices.h"
 #include "tt/backend/memory/device_span.h"
 #include "tt/backend/profiler/launch_trace.h"
 
@@ -48,6 +51,8 @@ class ThreadLaunchers final : public backend::Launches {
       : device_(device), programs_(std::make_shared<launch::ProgramCache>(device.runtime_device())) {}
 
   launch::Launcher& mine();
+  // Throws the first error of a launcher's calls, and forgets it. Waits for them.
+  static void raise_error_of(Lent& lent);
   void raise_error() override;
   void report_errors() noexcept override;
 
@@ -69,36 +74,76 @@ class ThreadLaunchers final : public backend::Launches {
   std::list<Lent> launchers_;
 };
 
-// What a thread has: one for each device that it has used.
-class Borrowed {
+// A launcher until it is given back.
+class Lease {
  public:
-  ~Borrowed() {
-    for (const auto& [lender, lent] : borrowed_) {
-      lender->give_back(*lent);
+  Lease(ThreadLaunchers& lender, Lent& lent) : lender_(lender), lent_(lent) {}
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() {
+    // In a forked child, a thread of the parent may hold the lender's mutex.
+    if (!backend::in_bad_fork()) {
+      lender_.give_back(lent_);
     }
   }
 
-  Lent* find(const ThreadLaunchers* lender) const {
-    for (const auto& [other, lent] : borrowed_) {
-      if (other == lender) {
-        return lent;
+  bool is_of(const ThreadLaunchers& lender) const {
+    return &lender == &lender_;
+  }
+
+  Lent& lent() const {
+    return lent_;
+  }
+
+ private:
+  ThreadLaunchers& lender_;
+  Lent& lent_;
+};
+
+// What a thread has: one launcher for each device that it has used, by itself or in a backward pass.
+class Borrowed {
+ public:
+  Lent* find(const ThreadLaunchers& lender) {
+    std::erase_if(entries_, [](const Entry& entry) { return entry.lease.expired(); });
+    const int pass = torch::autograd::get_current_graph_task_id();
+    for (const Entry& entry : entries_) {
+      const auto lease = entry.lease.lock();
+      if (entry.pass == pass && lease != nullptr && lease->is_of(lender)) {
+        return &lease->lent();
       }
     }
     return nullptr;
   }
 
-  void add(ThreadLaunchers* lender, Lent* lent) {
-    borrowed_.emplace_back(lender, lent);
+  void add(ThreadLaunchers& lender, Lent& lent) {
+    auto lease = std::make_shared<Lease>(lender, lent);
+    const int pass = torch::autograd::get_current_graph_task_id();
+    entries_.push_back({pass, lease});
+    if (pass == kNoPass) {
+      own_.push_back(std::move(lease));
+    } else {
+      // For the pass's end. Where an error ends it before, the callback goes, and with it the lease.
+      torch::autograd::Engine::get_default_engine().queue_callback(
+          [lease = std::move(lease)] { ThreadLaunchers::raise_error_of(lease->lent()); });
+    }
   }
 
  private:
-  std::vector<std::pair<ThreadLaunchers*, Lent*>> borrowed_;
+  static constexpr int kNoPass = -1;
+
+  struct Entry {
+    int pass;                    // autograd's number of the backward pass
+    std::weak_ptr<Lease> lease;  // which the thread has, or the pass
+  };
+
+  std::vector<Entry> entries_;
+  std::vector<std::shared_ptr<Lease>> own_;
 };
 
 thread_local Borrowed borrowed;
 
 launch::Launcher& ThreadLaunchers::mine() {
-  Lent* lent = borrowed.find(this);
+  Lent* lent = borrowed.find(*this);
   if (lent == nullptr) {
     lent = lend(/*has_calls=*/false);
     if (lent == nullptr) {
@@ -106,7 +151,7 @@ launch::Launcher& ThreadLaunchers::mine() {
       const std::lock_guard lock(mutex_);
       lent = &launchers_.emplace_back(programs_, std::move(records));
     }
-    borrowed.add(this, lent);
+    borrowed.add(*this, *lent);
   }
   return lent->launcher;
 }
@@ -131,11 +176,13 @@ void ThreadLaunchers::give_back(Lent& lent) noexcept {
 
 void ThreadLaunchers::raise_error() {
   report_ended();
-  Lent* const lent = borrowed.find(this);
-  if (lent == nullptr) {
-    return;
+  if (Lent* const lent = borrowed.find(*this)) {
+    raise_error_of(*lent);
   }
-  if (const auto invalid = lent->launcher.invalid_ids.take()) {
+}
+
+void ThreadLaunchers::raise_error_of(Lent& lent) {
+  if (const auto invalid = lent.launcher.invalid_ids.take()) {
     TORCH_CHECK_INDEX(false, invalid->message());
   }
 }
@@ -145,19 +192,19 @@ void ThreadLaunchers::report_ended() {
     return;
   }
   while (Lent* const ended = lend(/*has_calls=*/true)) {
-    const std::shared_ptr<void> lease(nullptr, [&](void*) { give_back(*ended); });
+    const Lease lease(*this, *ended);
     report(*ended);
   }
 }
 
 void ThreadLaunchers::report_errors() noexcept {
   const std::lock_guard lock(mutex_);
-  try {
-    for (Lent& lent : launchers_) {
+  for (Lent& lent : launchers_) {
+    try {
       report(lent);
+    } catch (const std::exception&) {
+      // A launch has failed; or the device cannot be read any more, as where ttnn has closed it.
     }
-  } catch (const std::exception&) {
-    // The device cannot be read any more, as where ttnn has closed it.
   }
 }
 

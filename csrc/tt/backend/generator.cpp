@@ -27,14 +27,22 @@ class GeneratorImpl final : public c10::GeneratorImpl {
     return host_;
   }
 
+  // Locks the host's generator, too: PyTorch locks this one, and the CPU's kernels that draw lock the other.
+  template <typename Function>
+  auto with_host(const Function& function) const {
+    at::Generator host = this->host();
+    const std::lock_guard lock(host.mutex());
+    return function(host);
+  }
+
   void set_current_seed(uint64_t seed) override {
-    host().set_current_seed(seed);
+    with_host([&](at::Generator& host) { host.set_current_seed(seed); });
   }
   uint64_t current_seed() const override {
-    return host().current_seed();
+    return with_host([](const at::Generator& host) { return host.current_seed(); });
   }
   uint64_t seed() override {
-    return host().seed();
+    return with_host([](at::Generator& host) { return host.seed(); });
   }
   // The CPU's generator has no offset, but PyTorch asks a device's for one to pickle or copy it.
   void set_offset(uint64_t offset) override {
@@ -44,10 +52,10 @@ class GeneratorImpl final : public c10::GeneratorImpl {
     return 0;
   }
   void set_state(const c10::TensorImpl& state) override {
-    host().unsafeGetGeneratorImpl()->set_state(state);
+    with_host([&](at::Generator& host) { host.unsafeGetGeneratorImpl()->set_state(state); });
   }
   c10::intrusive_ptr<c10::TensorImpl> get_state() const override {
-    return host().unsafeGetGeneratorImpl()->get_state();
+    return with_host([](at::Generator& host) { return host.unsafeGetGeneratorImpl()->get_state(); });
   }
   // The state itself, not a copy: a compiled graph lends a generator another one's for an operator that it recomputes.
   void graphsafe_set_state(const c10::intrusive_ptr<c10::GeneratorImpl>& other) override {
@@ -61,7 +69,7 @@ class GeneratorImpl final : public c10::GeneratorImpl {
 
  private:
   GeneratorImpl* clone_impl() const override {
-    return new GeneratorImpl(device_.index(), host().clone());
+    return with_host([&](at::Generator& host) { return new GeneratorImpl(device_.index(), host.clone()); });
   }
 
   mutable std::mutex host_mutex_;  // not mutex_, which PyTorch holds while it calls these

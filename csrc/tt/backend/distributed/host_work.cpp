@@ -62,13 +62,13 @@ c10::intrusive_ptr<Future> future_behind(Future& host, std::shared_ptr<Arrival> 
       future->setError(ended.exception_ptr());
       return;
     }
+    // On a thread of the host's backend, which an exception would end.
     try {
       arrival->deliver();
+      future->markCompleted(arrival->tensors());
     } catch (...) {
-      future->setError(std::current_exception());
-      return;
+      future->setErrorIfNeeded(std::current_exception());
     }
-    future->markCompleted(arrival->tensors());
   });
   return future;
 }
@@ -100,6 +100,7 @@ class HostWork final : public c10d::Work {
   }
 
   std::vector<at::Tensor> result() override {
+    host_->result();  // throws before the end
     arrival_->deliver();
     return arrival_->tensors();
   }
