@@ -112,6 +112,21 @@ def test_a_tensor_on_a_second_device(function, arguments, elsewhere, other_devic
         function(*placed(arguments, devices))
 
 
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("aten::clamp", lambda: SQUARE.to("tt").clamp(min=torch.tensor(1.0))),
+        ("aten::addcdiv", lambda: torch.addcdiv(SQUARE.to("tt"), torch.tensor(1.0), torch.tensor(2.0))),
+    ],
+)
+def test_numbers_that_pytorch_itself_refuses(name, function):
+    """As it does on CUDA; its words leave out the operator."""
+    try:
+        function()
+    except RuntimeError as error:
+        assert str(error).startswith(name), error
+
+
 def test_the_words():
     square = SQUARE.to("tt")
     for call, operator, argument in (

@@ -136,4 +136,7 @@ def test_what_the_cpu_has_not_either():
     torch.tt.set_fallback_mode("warn")
     with pytest.raises(NotImplementedError) as error:
         tensor.cumsum(1)
-    assert str(error.value).splitlines() == ["aten::cumsum has no kernel for tt, and none for the CPU"]
+    assert str(error.value).splitlines() == [
+        "aten::cumsum has no kernel for tt, and none for the CPU, where it would run instead: move its tensors to "
+        "another device"
+    ]

@@ -59,6 +59,24 @@ def polled():
         pass
     return [x]
 
+def asked_for_too_early():
+    # The result, before the other process has begun.
+    x = tensor(1 + rank, 2)
+    if rank == 0:
+        work = dist.all_reduce(x, async_op=True)
+        try:
+            work.result()
+        except RuntimeError as error:
+            assert "completed" in str(error), error
+        else:
+            raise AssertionError("the result was there before the end")
+        dist.distributed_c10d._get_default_store().set(f"asked {device}", "")
+        work.wait()
+    else:
+        dist.distributed_c10d._get_default_store().wait([f"asked {device}"])
+        dist.all_reduce(x)
+    return [x]
+
 def coalesced():
     x, y = tensor(1 + rank), tensor(2, rank)
     dist.all_reduce_coalesced([x, y])
@@ -190,7 +208,7 @@ def in_parallel():
 
 calls = [
     all_reduce, lambda: all_reduce(async_op=True), lambda: all_reduce(op=dist.ReduceOp.PRODUCT), future, polled,
-    coalesced, broadcast, reduce, all_gather, all_gather_into_tensor, gather, scatter, reduce_scatter,
+    asked_for_too_early, coalesced, broadcast, reduce, all_gather, all_gather_into_tensor, gather, scatter, reduce_scatter,
     reduce_scatter_tensor, all_to_all, all_to_all_single, send, receive_from_any, both_ways, batch, barrier, objects,
     functional, inference, strided, part_of_a_tensor, another_group, in_parallel,
 ]
@@ -236,8 +254,8 @@ def run(code: str, tmp_path, backend: str = "cpu:gloo,tt:gloo", **environment: s
 
 def test_every_call_gives_what_it_gives_on_the_cpu(tmp_path):
     first, second = run(CALLS, tmp_path)
-    assert len(first) == len(second) == 28
-    assert sum(map(int, first)) > 28
+    assert len(first) == len(second) == 29
+    assert sum(map(int, first)) > 29
 
 
 @pytest.mark.parametrize("backend", ["", "gloo", "tt:gloo", "tt:gloo,cpu:gloo"], ids=str)

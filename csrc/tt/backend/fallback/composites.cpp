@@ -1,5 +1,9 @@
 #include "tt/backend/fallback/composites.h"
 
+#include <string>
+
+#include <c10/util/Exception.h>
+
 #include "tt/backend/fallback/same_device.h"
 
 namespace moe::tt::backend {
@@ -10,9 +14,11 @@ constexpr auto kComposite = c10::DispatchKey::CompositeExplicitAutogradNonFuncti
 void composite(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   try {
     op.callBoxedForDispatchKey(kComposite, *stack);
-  } catch (const c10::Error&) {
+  } catch (const c10::Error& error) {
     // If tensors on different devices are why, PyTorch's words leave out the operator, or call it a bug.
     common_device(op, torch::jit::last(*stack, op.schema().arguments().size()));
+    const std::string words = error.what_without_backtrace();
+    TORCH_CHECK(words.find("on the same device") == std::string::npos, op.schema().name(), ": ", words);
     throw;
   }
 }

@@ -58,7 +58,7 @@ void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack, c10::D
   TORCH_CHECK_NOT_IMPLEMENTED(
       host_op.hasComputedKernelForDispatchKey(cpu_key),
       op.operator_name(),
-      " has no kernel for tt, and none for the CPU");
+      " has no kernel for tt, and none for the CPU, where it would run instead: move its tensors to another device");
   warn_or_raise_fallback(op);
   const FallbackRecord record(op);
   const bool has_device_argument = names_device(arguments);
