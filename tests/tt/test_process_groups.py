@@ -209,8 +209,8 @@ def in_parallel():
 calls = [
     all_reduce, lambda: all_reduce(async_op=True), lambda: all_reduce(op=dist.ReduceOp.PRODUCT), future, polled,
     asked_for_too_early, coalesced, broadcast, reduce, all_gather, all_gather_into_tensor, gather, scatter,
-    reduce_scatter, reduce_scatter_tensor, all_to_all, all_to_all_single, send, receive_from_any, both_ways, batch, barrier, objects,
-    functional, inference, strided, part_of_a_tensor, another_group, in_parallel,
+    reduce_scatter, reduce_scatter_tensor, all_to_all, all_to_all_single, send, receive_from_any, both_ways, batch,
+    barrier, objects, functional, inference, strided, part_of_a_tensor, another_group, in_parallel,
 ]
 for call in calls:
     results = []
