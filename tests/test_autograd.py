@@ -46,8 +46,6 @@ def coefficients_for(operator, ids, weights, **options):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 @pytest.mark.parametrize("num_tokens", [0, 1, 33, 9000])
 def test_weights(operator, device, num_tokens, dtype, options):
-    if device.type == "tt" and options and operator is not GROUPING:
-        pytest.skip("not on tt yet")
     ids, weights = choices(num_tokens, dtype)
     coefficients = coefficients_for(operator, ids, weights, **options)
     on_device = {name: value.to(device) for name, value in options.items()}
