@@ -1,5 +1,6 @@
 #include "ops/tt/thread_launcher.h"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <functional>
@@ -104,9 +105,13 @@ class Lease {
 class Borrowed {
  public:
   Lent* find(const ThreadLaunchers& lender) {
-    std::erase_if(entries_, [](const Entry& entry) { return entry.lease.expired(); });
     const int pass = torch::autograd::get_current_graph_task_id();
-    for (const Entry& entry : entries_) {
+    if (pass == kNoPass) {
+      const auto found = std::ranges::find_if(own_, [&](const auto& lease) { return lease->is_of(lender); });
+      return found == own_.end() ? nullptr : &(*found)->lent();
+    }
+    std::erase_if(passes_, [](const OfPass& entry) { return entry.lease.expired(); });
+    for (const OfPass& entry : passes_) {
       const auto lease = entry.lease.lock();
       if (entry.pass == pass && lease != nullptr && lease->is_of(lender)) {
         return &lease->lent();
@@ -116,28 +121,28 @@ class Borrowed {
   }
 
   void add(ThreadLaunchers& lender, Lent& lent) {
-    auto lease = std::make_shared<Lease>(lender, lent);
     const int pass = torch::autograd::get_current_graph_task_id();
-    entries_.push_back({pass, lease});
     if (pass == kNoPass) {
-      own_.push_back(std::move(lease));
-    } else {
-      // For the pass's end. Where an error ends it before, the callback goes, and with it the lease.
-      torch::autograd::Engine::get_default_engine().queue_callback(
-          [lease = std::move(lease)] { ThreadLaunchers::raise_error_of(lease->lent()); });
+      own_.push_back(std::make_unique<Lease>(lender, lent));
+      return;
     }
+    auto lease = std::make_shared<Lease>(lender, lent);
+    passes_.push_back({pass, lease});
+    // For the pass's end. Where an error ends it before, the callback goes, and with it the lease.
+    torch::autograd::Engine::get_default_engine().queue_callback(
+        [lease = std::move(lease)] { ThreadLaunchers::raise_error_of(lease->lent()); });
   }
 
  private:
   static constexpr int kNoPass = -1;
 
-  struct Entry {
+  struct OfPass {
     int pass;                    // autograd's number of the backward pass
-    std::weak_ptr<Lease> lease;  // which the thread has, or the pass
+    std::weak_ptr<Lease> lease;  // which the pass has
   };
 
-  std::vector<Entry> entries_;
-  std::vector<std::shared_ptr<Lease>> own_;
+  std::vector<std::unique_ptr<Lease>> own_;
+  std::vector<OfPass> passes_;
 };
 
 thread_local Borrowed borrowed;

@@ -14,9 +14,9 @@
 
 namespace moe::tt::launch {
 
-// What the launches of all operators on one device share. An operator's launch is a function of its own that takes it.
-// No torch here: bytes in, bytes out. Each thread has a launcher of its own, with records of its own, so that an
-// invalid id is reported to the thread whose call has it; `programs` are the device's.
+// What a thread's launches of all operators on one device share. An operator's launch is a function of its own that
+// takes it. No torch here: bytes in, bytes out. The records are the thread's, so that an invalid id is reported to the
+// thread whose call has it; `programs` are the device's.
 struct Launcher {
   // Makes a launch of the kernel of that name by calling the function, and may look at it.
   using Observer = std::function<void(const std::string& kernel, const std::function<void()>& launch)>;

@@ -27,10 +27,9 @@ void composite(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 
 void register_composites(torch::Library& aten) {
   auto& dispatcher = c10::Dispatcher::singleton();
-  for (const auto& name : dispatcher.getAllOpNames()) {
+  for (const auto& name : dispatcher.getRegistrationsForDispatchKey(kComposite)) {
     const auto op = dispatcher.findOp(name);
-    if (name.getNamespace() == "aten" && op && op->hasKernelForDispatchKey(kComposite) &&
-        op->hasKernelForDispatchKey(c10::DispatchKey::CPU) &&
+    if (name.getNamespace() == "aten" && op && op->hasKernelForDispatchKey(c10::DispatchKey::CPU) &&
         !op->hasKernelForDispatchKey(c10::DispatchKey::PrivateUse1)) {
       aten.impl(c10::toString(name).c_str(), torch::CppFunction::makeFromBoxedFunction<&composite>());
     }
