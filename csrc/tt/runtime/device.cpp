@@ -249,11 +249,10 @@ void Device::wait(const std::shared_ptr<Event>& event) {
 
 std::chrono::steady_clock::time_point Device::time_of(const std::shared_ptr<Event>& event) {
   wait(event);
-  const auto time = do_time_of(*event);
-  if (!time) {
+  if (!event->time) {
     throw DeviceError("expected an event that was recorded as a timed one, got one that was not");
   }
-  return *time;
+  return *event->time;
 }
 
 DramUsage Device::dram_usage() {

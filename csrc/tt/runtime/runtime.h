@@ -165,6 +165,8 @@ class Event {
 
   // As Buffer::owner.
   virtual const void* owner() const = 0;
+
+  std::optional<std::chrono::steady_clock::time_point> time;  // of a timed one, once the queue has come there
 };
 
 // What a device has to do with a chip.
@@ -293,8 +295,6 @@ class Device {
   virtual bool do_query(const Event& event) = 0;
   virtual bool do_query() = 0;
   virtual void do_wait(const Event& event) = 0;
-  // Of an event that was waited for; nothing if it is not timed.
-  virtual std::optional<std::chrono::steady_clock::time_point> do_time_of(const Event& event) = 0;
   virtual DramUsage do_dram_usage() = 0;
   // May be called again, and in a forked child.
   virtual void do_close() noexcept = 0;

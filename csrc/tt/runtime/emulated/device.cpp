@@ -94,10 +94,6 @@ void EmulatedDevice::do_wait(const Event& event) {
   queue_->wait_for(static_cast<const EmulatedEvent&>(event).commands);
 }
 
-std::optional<std::chrono::steady_clock::time_point> EmulatedDevice::do_time_of(const Event& event) {
-  return static_cast<const EmulatedEvent&>(event).time;
-}
-
 DramUsage EmulatedDevice::do_dram_usage() {
   return dram_->usage();
 }

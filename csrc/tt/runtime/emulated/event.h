@@ -1,9 +1,7 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "tt/runtime/emulated/chip/dram.h"
@@ -19,8 +17,7 @@ class EmulatedEvent final : public Event {
     return dram_.get();
   }
 
-  uint64_t commands = 0;                                      // that have ended when the event has
-  std::optional<std::chrono::steady_clock::time_point> time;  // of a timed one, once it has ended
+  uint64_t commands = 0;  // that have ended when the event has
 
  private:
   const std::shared_ptr<const Dram> dram_;

@@ -176,10 +176,6 @@ void MetalDevice::do_wait(const Event& event) {
   }
 }
 
-std::optional<std::chrono::steady_clock::time_point> MetalDevice::do_time_of(const Event& event) {
-  return static_cast<const MetalEvent&>(event).time;
-}
-
 DramUsage MetalDevice::do_dram_usage() {
   return chip_->use(str("cannot ask metal device ", chip_->index(), " for its memory"), [](MeshDevice& device) {
     return dram_usage_of(*device.allocator());

@@ -54,7 +54,6 @@ class MetalDevice final : public Device {
   bool do_query(const Event& event) override;
   bool do_query() override;
   void do_wait(const Event& event) override;
-  std::optional<std::chrono::steady_clock::time_point> do_time_of(const Event& event) override;
   DramUsage do_dram_usage() override;
   void do_close() noexcept override {
     chip_->close();

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -20,8 +19,7 @@ class MetalEvent final : public Event {
     return chip_.get();
   }
 
-  std::optional<metalium::distributed::MeshEvent> place;      // none if everything before it has ended already
-  std::optional<std::chrono::steady_clock::time_point> time;  // of a timed one
+  std::optional<metalium::distributed::MeshEvent> place;  // none if everything before it has ended already
 
  private:
   const std::shared_ptr<OpenChip> chip_;
