@@ -57,7 +57,6 @@ void bind_devices(pybind11::module_& m) {
       std::atexit([] { close_devices(); });
     }
   });
-  m.def("synchronize", wrap_pybind_function_no_gil(&synchronize_device));
   m.def("num_launches", wrap_pybind_function([](c10::DeviceIndex index) {
           check_device_index(index);
           TorchDevice* device = find_open_device(index);

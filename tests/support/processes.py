@@ -14,6 +14,10 @@ import torch
 SIMULATOR_REPORT = re.compile(r"^\[\d+\] [\d.]+ seconds \([\d.]+ [kKMG]?Hz\)\n", re.MULTILINE)
 
 
+no_card = pytest.mark.skipif(any(Path("/dev/tenstorrent").glob("[0-9]*")), reason="this machine has a card")
+"""For programs that behave differently where there is a card."""
+
+
 def has_chip() -> bool:
     """Return whether this process has a real chip open."""
     simulated = bool(os.environ.get("TT_METAL_SIMULATOR"))

@@ -14,7 +14,6 @@ IS_LOADED = "import sys, torch; print(hasattr(torch, 'tt'), 'torch_moe_ttnn' in 
 
 # Nothing that asks for a device.
 NO_DEVICE = {"TORCH_TT_RUNTIME": None, "TT_METAL_SIMULATOR": None}
-no_card = pytest.mark.skipif(any(Path("/dev/tenstorrent").glob("[0-9]*")), reason="this machine has a card")
 
 
 def runtime() -> dict[str, str]:
@@ -39,12 +38,12 @@ def test_autoload_can_be_turned_off():
     assert processes.output(IS_LOADED, **runtime(), TORCH_DEVICE_BACKEND_AUTOLOAD="0") == "False False"
 
 
-@no_card
+@processes.no_card
 def test_nothing_is_loaded_where_there_is_no_device():
     assert processes.output(IS_LOADED, **NO_DEVICE) == "False False"
 
 
-@no_card
+@processes.no_card
 def test_a_simulator_is_a_device_where_its_runtime_was_built():
     built = Path(torch_moe_ttnn._C.tt.metal_library()).exists()
     code = "import sys, torch; print('torch_moe_ttnn' in sys.modules)"
@@ -78,7 +77,7 @@ def test_the_cause_shows_again_on_import(tmp_path):
     assert processes.error(code, PYTHONPATH=str(tmp_path), **runtime()) == "ImportError: libsomething.so: cannot open"
 
 
-@no_card
+@processes.no_card
 def test_another_backend_has_the_place():
     """It takes it after `import torch`, which left it free. The operators still work on the CPU."""
     code = textwrap.dedent(

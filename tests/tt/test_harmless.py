@@ -1,7 +1,6 @@
 """A program that never names tt behaves as it does where the package is not installed."""
 
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ pytestmark = [
     pytest.mark.any_runtime,
     # PyTorch's own, of its own parts.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.skipif(any(Path("/dev/tenstorrent").glob("[0-9]*")), reason="this machine has a card"),
+    processes.no_card,
 ]
 
 # Each says what it did; an exception is an answer too.

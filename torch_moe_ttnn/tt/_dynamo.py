@@ -42,6 +42,7 @@ class TTInterface(DeviceInterface):
     set_stream = staticmethod(torch.accelerator.set_stream)
     memory_allocated = staticmethod(tt.memory_allocated)
     get_device_properties = staticmethod(tt.get_device_properties)
+    is_bf16_supported = staticmethod(tt.is_bf16_supported)
 
     @staticmethod
     def stream(stream: torch.Stream) -> torch.Stream:
@@ -57,11 +58,6 @@ class TTInterface(DeviceInterface):
     def get_compute_capability(device: torch.types.Device = None) -> str:
         """Return the architecture, by tt-metal's name. Opens the device."""
         return tt.get_device_properties(device).architecture
-
-    @staticmethod
-    def is_bf16_supported(including_emulation: bool = False) -> bool:
-        """Return whether tensors may be bfloat16."""
-        return True
 
 
 class _DeviceVariable(AcceleratorDeviceIndexVariable):
