@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 import torch_moe_ttnn
+from support.checks import assert_same_bits
 from support.processes import error, output
 
 pytest.importorskip("transformers", reason="it comes with the test extra")
+from transformers.activations import ACT2FN
 from transformers.integrations.moe import use_experts_implementation
 
 import torch_moe_ttnn.transformers
@@ -207,6 +209,18 @@ def test_experts_of_other_ranks(device, ranks, kind):
     torch.testing.assert_close(sum(parts), expected.detach(), rtol=1e-5, atol=1e-5)
 
 
+def test_in_place(device):
+    """Without a graph the gate of most models is computed in place: the same bits, and no input changes."""
+    experts = make_experts().to(device)
+    experts.act_fn = ACT2FN["silu"]
+    arguments = [tensor.to(device) for tensor in routed(33, 2)]
+    before = [tensor.clone() for tensor in arguments]
+    expected = experts(*arguments).detach()
+    with torch.no_grad():
+        assert_same_bits((experts(*arguments),), (expected,))
+    assert_same_bits(arguments, before)
+
+
 def test_sentinels_have_no_gradient(device):
     experts = make_experts(has_bias=True).to(device)
     experts._is_expert_parallel = True
@@ -248,5 +262,5 @@ def test_importing_the_package_imports_no_transformers():
 
 
 def test_without_transformers():
-    code = "import sys; sys.modules['transformers'] = None\nimport torch_moe_ttnn.transformers as t; t.register()"
+    code = "import sys; sys.modules['transformers'] = None; import torch_moe_ttnn.transformers"
     assert 'pip install "torch_moe_ttnn[transformers]"' in error(code)

@@ -9,6 +9,15 @@ Any model whose experts are in transformers' ``ExpertsInterface`` takes it: Qwen
 and others, in training and inference, eager and compiled.
 """
 
+try:
+    import transformers.integrations.moe  # noqa: F401
+except ImportError as error:
+    _message = (
+        "torch_moe_ttnn.transformers expects transformers of at least 5.20.2, and it could not be imported: install it "
+        'with pip install "torch_moe_ttnn[transformers]"'
+    )
+    raise ImportError(_message) from error
+
 from torch_moe_ttnn.transformers._experts import experts_forward
 from torch_moe_ttnn.transformers._register import IMPLEMENTATION, register
 

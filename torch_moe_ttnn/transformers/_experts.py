@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from torch_moe_ttnn.ops import Grouping, grouped_linear, prepare_grouping, unpermute
+from torch_moe_ttnn.transformers._gate import activate
 
 
 def _group(experts: Any, top_k_index: Tensor, top_k_weights: Tensor) -> Grouping:  # noqa: ANN401
@@ -58,8 +59,7 @@ def experts_forward(
     grouping = _group(experts, top_k_index, top_k_weights)
     projection = "gate_up_proj" if experts.has_gate else "up_proj"
     inner = _linear(experts, projection, hidden_states, grouping, grouping.grouped_tokens)
-    inner = experts._apply_gate(inner) if experts.has_gate else experts.act_fn(inner)
-    outputs = _linear(experts, "down_proj", inner, grouping)
+    outputs = _linear(experts, "down_proj", activate(experts, inner), grouping)
     if experts.has_post_expert_norm:
         outputs = experts.post_expert_norm(outputs)
     return unpermute(outputs, top_k_weights, grouping.positions).to(hidden_states.dtype)
