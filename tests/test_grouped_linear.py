@@ -268,7 +268,7 @@ def test_composite(dtype, num_tokens):
     arguments = hidden, weight, grouping.group_offsets
     tokens = {"grouped_tokens": grouping.grouped_tokens}
     # The composite rounds before it adds the bias.
-    tolerance = {"rtol": 0, "atol": 2e-2} if dtype == torch.bfloat16 else {}
+    tolerance = {"rtol": 2e-2, "atol": 2e-2} if dtype == torch.bfloat16 else {}
     for options in (tokens, tokens | {"bias": bias}):
         actual = GROUPED_LINEAR.overload._op_dk(KEY, *arguments, **options)
         torch.testing.assert_close(actual, *GROUPED_LINEAR(*arguments, **options), **tolerance)

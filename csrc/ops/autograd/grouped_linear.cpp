@@ -1,5 +1,7 @@
 #include "ops/grouped_linear.h"
 
+#include <ATen/ATen.h>
+
 #include "contract/permute.h"
 #include "ops/autograd/node.h"
 
@@ -16,6 +18,14 @@ using GroupedLinear = at::Tensor(
 const c10::TypedOperatorHandle<GroupedLinear>& grouped_linear_operator() {
   static const auto op = find_operator<GroupedLinear>(kGroupedLinear);
   return op;
+}
+
+// (N,), int32: the group of each row, -1 after the last group.
+at::Tensor groups_of_rows(const at::Tensor& group_offsets, const c10::SymInt& num_rows) {
+  const at::Tensor row = at::arange(num_rows, group_offsets.options());
+  const at::Tensor ends = group_offsets.slice(0, 1);
+  return at::searchsorted(ends, row, /*out_int32=*/true, /*right=*/true)
+      .masked_fill(row.ge(group_offsets.select(0, -1)), -1);
 }
 
 class GroupedLinearBackward final : public Node {
@@ -35,7 +45,7 @@ class GroupedLinearBackward final : public Node {
     static const auto by_weight = find_operator<at::Tensor(
         const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&)>(
         kGroupedLinearBackwardWeight);
-    static const auto by_hidden =
+    static const auto sum_rows =
         find_operator<at::Tensor(const at::Tensor&, const at::Tensor&, c10::SymInt)>(kPermuteBackward);
     variable_list grads(3);
     const at::Tensor offsets = group_offsets.unpack();
@@ -44,16 +54,14 @@ class GroupedLinearBackward final : public Node {
       grads[0] = grouped_linear_operator().call(
           grad, weight.unpack().transpose(1, 2), offsets, /*bias=*/std::nullopt, /*grouped_tokens=*/std::nullopt);
       if (tokens.has_value()) {
-        grads[0] = by_hidden.call(grads[0], *tokens, num_tokens);
+        grads[0] = sum_rows.call(grads[0], *tokens, num_tokens);
       }
     }
     if (task_should_compute_output(1)) {
       grads[1] = by_weight.call(grad, input.unpack(), offsets, tokens);
     }
     if (task_should_compute_output(2)) {
-      // The bias is the weight of a further column, of ones.
-      const at::Tensor ones = at::ones_symint({grad.sym_size(0), 1}, grad.options());
-      grads[2] = by_weight.call(grad, ones, offsets, /*grouped_tokens=*/std::nullopt).squeeze(2);
+      grads[2] = sum_rows.call(grad, groups_of_rows(offsets, grad.sym_size(0)), offsets.sym_size(0) - 1);
     }
     return grads;
   }
