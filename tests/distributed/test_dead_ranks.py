@@ -1,5 +1,7 @@
 """A process that ends is an error on the others, soon."""
 
+import re
+
 import pytest
 
 from support import ranks
@@ -30,7 +32,9 @@ try:
             os.kill(os.getpid(), signal.SIGKILL)
         sums.sum().backward()
 except RuntimeError as error:
-    print(type(error).__name__, error)
+    print(type(error).__name__, error, flush=True)
+    # Gloo's threads may end the process when Python ends after such an error, with plain calls of PyTorch too.
+    os._exit(0)
 """
 
 
@@ -38,6 +42,6 @@ except RuntimeError as error:
 def test_the_others_raise(tmp_path, where):
     processes = ranks.start(["-c", PROGRAM.format(where=where)], 2, tmp_path)
     (lines, stderr), (_, other_stderr) = ranks.outputs(processes, timeout=100)
-    assert "Connection closed by peer" in lines, (lines, stderr, other_stderr)
+    assert re.search("Connection (closed|reset) by peer", lines), (lines, stderr, other_stderr)
     assert processes[0].returncode == 0
     assert processes[1].returncode != 0
