@@ -1,6 +1,7 @@
 """Which rank holds which experts."""
 
 import contextlib
+import functools
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 from torch.distributed.device_mesh import DeviceMesh
+
+from torch_moe_ttnn.distributed._slots import Slots, slots_of
 
 _NAME = "torch_moe_ttnn.distributed.place_experts"
 _ID_DTYPES = (torch.uint16, torch.uint32, torch.int32, torch.int64)
@@ -60,6 +63,11 @@ class Placement:
     def local_experts(self) -> tuple[int, ...]:
         """The ids of this rank's experts."""
         return self.experts_of_ranks[self.rank]
+
+    @functools.cached_property
+    def slots(self) -> Slots:
+        """The places for experts on all ranks, as tensors."""
+        return slots_of(self.experts_of_ranks)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Placement":
         """Return the placement itself, so that modules which hold it can be copied: a process group cannot."""

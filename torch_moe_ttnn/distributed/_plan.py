@@ -36,21 +36,16 @@ def plan(counts: Tensor, placement: Placement, max_tokens: int | None) -> Plan:
         placement: Which rank holds which experts.
         max_tokens: The capacity of an expert over all ranks; None for no limit.
     """
-    rank = placement.rank
+    rank, slots = placement.rank, placement.slots
     total = counts.sum(0)
     taken = total if max_tokens is None else total.clamp(max=max_tokens)
 
-    # A slot is a place for an expert on a rank; slots are in the order of ranks.
-    slots_of_ranks = [len(experts) for experts in placement.experts_of_ranks]
-    experts = torch.tensor([expert for experts in placement.experts_of_ranks for expert in experts], dtype=torch.int64)
-    replica, num_replicas = _replicas(experts)
-
     # An empty slot's expert is -1, the last column, which has no choices.
     def of_slots(values: Tensor) -> Tensor:
-        return torch.nn.functional.pad(values, (0, 1))[..., experts]
+        return torch.nn.functional.pad(values, (0, 1))[..., slots.experts]
 
-    first = replica * of_slots(taken) // num_replicas
-    last = (replica + 1) * of_slots(taken) // num_replicas
+    first = slots.replica * of_slots(taken) // slots.num_replicas
+    last = (slots.replica + 1) * of_slots(taken) // slots.num_replicas
     # (R, S): the part of a slot's block that a rank has, counted from the rank's own first choice of that expert.
     before = of_slots(counts.cumsum(0) - counts)
     available = of_slots(counts)
@@ -60,26 +55,14 @@ def plan(counts: Tensor, placement: Placement, max_tokens: int | None) -> Plan:
 
     own = counts[rank]
     rows_to_send = _ranges(of_slots(own.cumsum(0) - own) + begins[rank], lengths[rank])
-    received = torch.split(lengths, slots_of_ranks, dim=1)[rank]
+    received = lengths[:, slots.ranks == rank]
     places = torch.arange(received.shape[1]).expand_as(received)
     return Plan(
         rows_to_send,
         places.flatten().repeat_interleave(received.flatten()),
-        [int(part.sum()) for part in torch.split(lengths[rank], slots_of_ranks)],
+        torch.zeros(counts.shape[0], dtype=torch.int64).index_add(0, slots.ranks, lengths[rank]).tolist(),
         received.sum(1).tolist(),
         total - taken,
-    )
-
-
-def _replicas(experts: Tensor) -> tuple[Tensor, Tensor]:
-    """Return which of its expert's slots each slot is, and how many there are."""
-    seen: dict[int, int] = {}
-    replica = []
-    for expert in experts.tolist():
-        replica.append(seen.get(expert, 0))
-        seen[expert] = replica[-1] + 1
-    return torch.tensor(replica, dtype=torch.int64), torch.tensor(
-        [seen[expert] for expert in experts.tolist()], dtype=torch.int64
     )
 
 
