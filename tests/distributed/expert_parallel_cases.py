@@ -154,3 +154,34 @@ def case_checkpointed():
         gradients.append(leaf.grad)
     assert torch.equal(gradients[0], gradients[1])
     assert torch.equal(gradients[0], gradients[2])
+
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(3)
+        self.router = nn.Linear(HIDDEN, NUM_EXPERTS)
+        self.experts = ExpertParallel.from_full(Experts(), place_experts(NUM_EXPERTS))
+
+    def forward(self, hidden):
+        weights, ids = self.router(hidden).softmax(-1).topk(TOP_K)
+        return self.experts(hidden * 2, ids, weights).relu() + hidden
+
+
+def case_compiled():
+    """The router is in one graph, what follows the experts in another; they are left out, and called."""
+    layer = Layer()
+    compiled = torch.compile(layer, backend="eager")
+    hidden, _, _, direction = map(own, whole_batch())
+    gradients = []
+    for each in (layer, compiled):
+        layer.zero_grad()
+        outputs = each(hidden)
+        outputs.backward(direction)
+        gradients.append([outputs.detach(), *(parameter.grad for parameter in layer.parameters())])
+    assert layer.experts.experts.calls == 2
+    for given, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(given, expected)
+    torch.compiler.reset()
+    with pytest.raises(torch._dynamo.exc.Unsupported, match="ExpertParallel"):
+        torch.compile(layer, backend="eager", fullgraph=True)(hidden)

@@ -9,6 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
+import pytest
 import torch
 
 import torch_moe_ttnn  # noqa: F401
@@ -81,7 +82,7 @@ def _main(module: str, rank: str, world_size: str, store: str) -> None:
         error = ""
         try:
             getattr(cases, name)()
-        except Exception:
+        except (Exception, pytest.fail.Exception):
             error = traceback.format_exc()
         print(json.dumps([name, error]), flush=True)
         if error:
