@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import distributed as dist
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
 from torch_moe_ttnn.distributed import ExpertParallel, place_experts
 
@@ -157,11 +159,11 @@ def case_checkpointed():
 
 
 class Layer(nn.Module):
-    def __init__(self):
+    def __init__(self, experts):
         super().__init__()
         torch.manual_seed(3)
         self.router = nn.Linear(HIDDEN, NUM_EXPERTS)
-        self.experts = ExpertParallel.from_full(Experts(), place_experts(NUM_EXPERTS))
+        self.experts = experts
 
     def forward(self, hidden):
         weights, ids = self.router(hidden).softmax(-1).topk(TOP_K)
@@ -170,7 +172,7 @@ class Layer(nn.Module):
 
 def case_compiled():
     """The router is in one graph, what follows the experts in another; they are left out, and called."""
-    layer = Layer()
+    layer = Layer(ExpertParallel.from_full(Experts(), place_experts(NUM_EXPERTS)))
     compiled = torch.compile(layer, backend="eager")
     hidden, _, _, direction = map(own, whole_batch())
     gradients = []
@@ -185,3 +187,22 @@ def case_compiled():
     torch.compiler.reset()
     with pytest.raises(torch._dynamo.exc.Unsupported, match="ExpertParallel"):
         torch.compile(layer, backend="eager", fullgraph=True)(hidden)
+
+
+def case_beside_fully_sharded_parameters():
+    """What the docstring says: leave the experts alone, and their gradients are those of the sum of all losses."""
+    size, rank = dist.get_world_size(), dist.get_rank()
+    hidden, _, _, direction = whole_batch()
+    whole = Layer(Experts())
+    whole(hidden).backward(direction)
+
+    layer = Layer(ExpertParallel.from_full(Experts(), place_experts(NUM_EXPERTS)))
+    experts = list(layer.experts.parameters())
+    fully_shard(layer, mesh=init_device_mesh("cpu", (size,)), ignored_params=set(experts))
+    layer(own(hidden)).backward(own(direction))
+    # Sums of other orders.
+    close = {"rtol": 1e-4, "atol": 1e-3}
+    # The router's is the average.
+    torch.testing.assert_close(layer.router.weight.grad.full_tensor() * size, whole.router.weight.grad, **close)
+    for parameter, of_all in zip(experts, whole.experts.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, of_all.grad.tensor_split(size)[rank], **close)
