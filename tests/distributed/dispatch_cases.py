@@ -124,6 +124,41 @@ def case_nothing_requires_a_gradient():
             assert not combine(dispatched.rows, dispatched).requires_grad
 
 
+def case_what_moves():
+    """Two calls in dispatch and one in combine, of the bytes that docs/distributed.md says; two in the backward pass."""
+    placement = place_experts(8)
+    hidden, ids, weights = tokens()
+    sent = []
+
+    def counting(function):
+        def call(output, given, *args, **options):
+            sent.append((function.__name__, given.nbytes, args))
+            return function(output, given, *args, **options)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("all_gather_single", "all_to_all_single"):
+            patch.setattr(dist, name, counting(getattr(dist, name)))
+        dispatched = dispatch(hidden.requires_grad_(), ids, weights, placement)
+        sums = combine(dispatched.rows, dispatched)
+        forward = list(sent)
+        sums.sum().backward()
+    row = 4 * hidden.element_size()
+    arrived = dispatched.rows.shape[0] * row
+    sizes = [sum(expert in held for expert in ids.flatten().tolist()) for held in placement.experts_of_ranks]
+    assert [(name, num_bytes) for name, num_bytes, _ in forward] == [
+        ("all_gather_single", 4 * (8 + 6)),
+        ("all_to_all_single", 12 * row),
+        ("all_to_all_single", arrived),
+    ]
+    output_sizes, input_sizes = forward[1][2]
+    assert input_sizes == sizes
+    assert sum(output_sizes) * row == arrived
+    backward = [(name, num_bytes) for name, num_bytes, _ in sent[3:]]
+    assert backward == [("all_to_all_single", 12 * row), ("all_to_all_single", arrived)]
+
+
 def case_an_error_on_one_rank_is_an_error_on_all():
     """Its own there, a word about it elsewhere; and the group can be used afterwards."""
     rank, size = ranks()

@@ -4,7 +4,7 @@ import copy
 
 import torch
 from torch import distributed as dist
-from transformers import GptOssConfig, Qwen3MoeConfig
+from transformers import GptOssConfig, Qwen3MoeConfig, Qwen3MoeForCausalLM
 from transformers.models.gpt_oss.modeling_gpt_oss import GptOssExperts
 from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeExperts
 
@@ -49,3 +49,18 @@ def case_qwen3_moe():
 def case_gpt_oss():
     config = GptOssConfig(**SIZES, intermediate_size=32, num_local_experts=5, num_experts_per_tok=2)
     compare(GptOssExperts(config), 5)
+
+
+def case_a_model():
+    """A model's layers, each rank with a sequence of its own: the logits of the unmodified model."""
+    torch.manual_seed(0)
+    sizes = SIZES | {"num_hidden_layers": 2, "head_dim": 16, "vocab_size": 50}
+    config = Qwen3MoeConfig(**sizes, moe_intermediate_size=16, num_experts=6, num_experts_per_tok=2)
+    model = Qwen3MoeForCausalLM(config).eval()
+    input_ids = torch.randint(50, (1, 5 + dist.get_rank()))
+    with torch.inference_mode():
+        expected = model(input_ids).logits
+        placement = place_experts(config.num_experts)
+        for layer in model.model.layers:
+            layer.mlp.experts = ExpertParallel.from_full(layer.mlp.experts, placement)
+        torch.testing.assert_close(model(input_ids).logits, expected)

@@ -102,6 +102,7 @@ def dispatch(
         rows, token, planned.input_split_sizes, planned.output_split_sizes, placement.group
     )
     if agreement.outputs_require_grad and not agreement.rows_require_grad:
+        # The backward pass has the combination's exchange and ends there.
         token = token.requires_grad_()
     return Dispatched(
         rows,
