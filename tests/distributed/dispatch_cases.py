@@ -125,7 +125,7 @@ def case_nothing_requires_a_gradient():
 
 
 def case_what_moves():
-    """Two calls in dispatch and one in combine, of the bytes that docs/distributed.md says; two in the backward pass."""
+    """Two calls in dispatch and one in combine, of the bytes that docs/distributed.md says; two backward."""
     placement = place_experts(8)
     hidden, ids, weights = tokens()
     sent = []

@@ -1,16 +1,11 @@
 """Dispatch and combine of tensors on ``tt``: two processes with an emulated device each, by way of the host."""
 
-import os
-
 import dispatch_tt_cases
 import pytest
 
 from support import ranks
 
-pytestmark = [
-    pytest.mark.any_runtime,
-    pytest.mark.skipif(os.environ.get("TORCH_TT_RUNTIME") == "metal", reason="two processes cannot share a chip"),
-]
+pytestmark = pytest.mark.any_runtime
 
 
 @pytest.fixture(scope="module")

@@ -7,30 +7,29 @@ import sys
 
 import pytest
 
+from support import ranks
 from support.documents import ROOT
 
 pytestmark = pytest.mark.any_runtime
 EXAMPLE = ROOT / "examples" / "expert_parallel.py"
 
 
-@pytest.mark.parametrize(("ranks", "device"), [(2, "cpu"), (4, "cpu"), (2, "tt")])
-def test_as_one_process(ranks, device):
-    if device == "tt" and os.environ.get("TORCH_TT_RUNTIME") == "metal":
-        pytest.skip("two processes cannot share a chip")
+@pytest.mark.parametrize(("num_ranks", "device"), [(2, "cpu"), (4, "cpu"), (2, "tt")])
+def test_as_one_process(num_ranks, device):
     # torchrun of this Python, at a port that is free.
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_ranks)]
     process = subprocess.run(
         [*command, EXAMPLE, "--device", device, "--tokens", "33", "--experts", "10"],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | ranks.ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=200,
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    held = {2: "5, 5", 4: "3, 3, 2, 2"}[ranks]
+    held = {2: "5, 5", 4: "3, 3, 2, 2"}[num_ranks]
     line = (
-        rf"{ranks} ranks on {device} with {held} experts, 33 tokens: "
+        rf"{num_ranks} ranks on {device} with {held} experts, 33 tokens: "
         r"largest difference (\S+) in outputs, (\S+) in gradients\n"
     )
     found = re.fullmatch(line, process.stdout)

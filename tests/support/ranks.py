@@ -16,18 +16,18 @@ import torch_moe_ttnn  # noqa: F401
 
 TESTS = Path(__file__).parents[1]
 PREFIX = "case_"
+# Several processes cannot share a chip, and share the machine's cores.
+ENVIRONMENT = {"TORCH_TT_RUNTIME": "emulated", "TORCH_TT_FALLBACK": "silent", "OMP_NUM_THREADS": "1"}
 
 
-def start(program: list[str], world_size: int, folder: Path, **environment: str) -> list[subprocess.Popen]:
+def start(program: list[str], world_size: int, folder: Path) -> list[subprocess.Popen]:
     """Start a Python program once a rank, with arguments that say rank, number of ranks and where they meet."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [TESTS, TESTS / "distributed", TESTS.parent / "examples", os.environ.get("PYTHONPATH", "")]
+    paths = [TESTS, TESTS / "distributed", os.environ.get("PYTHONPATH", "")]
     return [
         subprocess.Popen(
             [sys.executable, *program, str(rank), str(world_size), str(folder / "store")],
-            env=os.environ
-            | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1", "TORCH_TT_FALLBACK": "silent"}
-            | environment,
+            env=os.environ | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
