@@ -92,6 +92,7 @@ def test_import_starts_nothing_it_does_not_need():
     assert "torch_moe_ttnn" in imported
     assert not {name.partition(".")[0] for name in imported} & {"transformers", "safetensors", "numpy", "sympy"}
     assert "torch._inductor" not in imported
+    assert "torch_moe_ttnn.distributed" not in imported
 
 
 def import_copy(folder: Path) -> str:

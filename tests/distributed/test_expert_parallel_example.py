@@ -1,0 +1,37 @@
+"""The example, as its first lines say to run it."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from support import ranks
+from support.documents import ROOT
+
+pytestmark = pytest.mark.any_runtime
+EXAMPLE = ROOT / "examples" / "expert_parallel.py"
+
+
+@pytest.mark.parametrize(("num_ranks", "device"), [(2, "cpu"), (4, "cpu"), (2, "tt")])
+def test_as_one_process(num_ranks, device):
+    # torchrun of this Python, at a port that is free.
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_ranks)]
+    process = subprocess.run(
+        [*command, EXAMPLE, "--device", device, "--tokens", "33", "--experts", "10"],
+        env=os.environ | ranks.ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    held = {2: "5, 5", 4: "3, 3, 2, 2"}[num_ranks]
+    line = (
+        rf"{num_ranks} ranks on {device} with {held} experts, 33 tokens: "
+        r"largest difference (\S+) in outputs, (\S+) in gradients\n"
+    )
+    found = re.fullmatch(line, process.stdout)
+    assert found, process.stdout
+    assert max(map(float, found.groups())) < 1e-4
