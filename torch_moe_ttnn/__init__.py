@@ -10,6 +10,8 @@ load()
 del load
 
 from torch_moe_ttnn import _fake, _script, _vmap  # noqa: E402, F401
+from torch_moe_ttnn._balance import LoadBalance, load_balance  # noqa: E402
+from torch_moe_ttnn._router import select_experts  # noqa: E402
 from torch_moe_ttnn._version import __version__  # noqa: E402
 from torch_moe_ttnn.ops import (  # noqa: E402
     EXPERT_ALIGNMENT,
@@ -32,13 +34,16 @@ __all__ = [
     "EXPERT_ALIGNMENT",
     "PADDING_TOKEN",
     "Grouping",
+    "LoadBalance",
     "Routing",
     "__version__",
     "library_path",
+    "load_balance",
     "padded_num_experts",
     "permute",
     "prepare_grouping",
     "prepare_mapping",
     "prepare_routing",
+    "select_experts",
     "unpermute",
 ]
