@@ -11,6 +11,7 @@ del load
 
 from torch_moe_ttnn import _fake, _script, _vmap  # noqa: E402, F401
 from torch_moe_ttnn._balance import LoadBalance, load_balance  # noqa: E402
+from torch_moe_ttnn._recorder import ChoiceRecorder, Choices, record_choices  # noqa: E402
 from torch_moe_ttnn._router import select_experts  # noqa: E402
 from torch_moe_ttnn._version import __version__  # noqa: E402
 from torch_moe_ttnn.ops import (  # noqa: E402
@@ -33,6 +34,8 @@ del register
 __all__ = [
     "EXPERT_ALIGNMENT",
     "PADDING_TOKEN",
+    "ChoiceRecorder",
+    "Choices",
     "Grouping",
     "LoadBalance",
     "Routing",
@@ -44,6 +47,7 @@ __all__ = [
     "prepare_grouping",
     "prepare_mapping",
     "prepare_routing",
+    "record_choices",
     "select_experts",
     "unpermute",
 ]

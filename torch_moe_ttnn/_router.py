@@ -27,13 +27,9 @@ def select_experts(
 ) -> tuple[Tensor, Tensor]:
     """Pick the experts of each token, and their weights, from a router's logits.
 
-    ====================================== ============================================================================
-    Mixtral, Qwen3-MoE, gpt-oss            ``select_experts(logits, top_k)``
-    Qwen2-MoE, OLMoE (no ``norm_topk_prob``) ``renormalize=False``
-    Llama 4                                ``scoring="sigmoid", renormalize=False``
-    DeepSeek-V3, GLM-4-MoE, Kimi-K2        ``scoring="sigmoid", bias=e_score_correction_bias, num_groups=n_group,
-                                           top_groups=topk_group, scale=routed_scaling_factor``
-    ====================================== ============================================================================
+    Without options it is the router of Mixtral, Qwen3-MoE and gpt-oss; with ``renormalize=False`` that of OLMoE and
+    Qwen2-MoE, where ``norm_topk_prob`` is false; with ``scoring="sigmoid", bias=e_score_correction_bias,
+    num_groups=n_group, top_groups=topk_group, scale=routed_scaling_factor`` that of DeepSeek-V3, GLM-4-MoE and Kimi-K2.
 
     Args:
         router_logits: (T, E), any floating dtype. Scores are computed in float32, whatever it is.
