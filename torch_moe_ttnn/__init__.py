@@ -14,6 +14,7 @@ from torch_moe_ttnn._balance import LoadBalance, load_balance  # noqa: E402
 from torch_moe_ttnn._recorder import ChoiceRecorder, Choices, record_choices  # noqa: E402
 from torch_moe_ttnn._router import select_experts  # noqa: E402
 from torch_moe_ttnn._version import __version__  # noqa: E402
+from torch_moe_ttnn._when_imported import when_imported  # noqa: E402
 from torch_moe_ttnn.ops import (  # noqa: E402
     EXPERT_ALIGNMENT,
     PADDING_TOKEN,
@@ -30,6 +31,16 @@ from torch_moe_ttnn.tt._register import register  # noqa: E402
 
 register()
 del register
+
+
+def _take_dtensors() -> None:
+    from torch_moe_ttnn._dtensor import register
+
+    register()
+
+
+when_imported("torch.distributed.tensor", _take_dtensors)
+del when_imported
 
 __all__ = [
     "EXPERT_ALIGNMENT",
