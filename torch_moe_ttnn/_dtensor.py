@@ -6,13 +6,12 @@ argument, which ``local_experts`` is, and does not look at values, as a repeated
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard
-from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
 from torch_moe_ttnn._sharding import RULES, Rule, rule_for
 from torch_moe_ttnn.ops import EXPERT_ALIGNMENT
@@ -22,8 +21,8 @@ __all__ = ["register"]
 _Arguments = dict[str, Any]
 _Operator = torch._ops.OpOverload[Any, Any]
 
-# What process groups carry in place of dtypes that they do not.
-_SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32}
+# Gloo carries no ids of these dtypes.
+_NOT_CARRIED = (torch.uint16, torch.uint32)
 
 
 def register() -> None:
@@ -129,22 +128,26 @@ def _without_repeated(local_experts: DTensor) -> Tensor:
     if all(placement == Replicate() for placement in placements):
         return own
     everyone = _redistribute(local_experts, [Replicate()] * mesh.ndim).to_local()
-    (size,), (offset,) = compute_local_shape_and_global_offset(local_experts.shape, mesh, placements)
-    signed = _SIGNED.get(own.dtype, own.dtype)
-    later = everyone.view(signed)[offset + size :]
-    repeated = (own.view(signed).unsqueeze(1) == later).any(dim=1)
-    return own.view(signed).masked_fill(repeated, -1).view(own.dtype)
+    # Where the rank's shard ends, in plain numbers: PyTorch's own function for it reads a tensor, which graphs refuse.
+    size, end, coordinate = local_experts.shape[0], 0, mesh.get_coordinate()
+    assert coordinate is not None
+    for dim, placement in enumerate(placements):
+        if placement == Shard(0):
+            size, offset = Shard.local_shard_size_and_offset(size, mesh.size(dim), coordinate[dim])
+            end += offset
+    end += size
+    ids, later = own.to(torch.int64), everyone[end:].to(torch.int64)
+    repeated = (ids.unsqueeze(1) == later).any(dim=1)
+    return ids.masked_fill(repeated, -1).to(own.dtype)
 
 
 def _redistribute(tensor: DTensor, placements: Sequence[Placement]) -> DTensor:
     if tuple(placements) == tensor.placements:
         return tensor
-    signed = _SIGNED.get(tensor.dtype)
-    if signed is not None:
-        view = _from_local(tensor.to_local().view(signed), tensor.device_mesh, tensor.placements, tensor)
-        moved = view.redistribute(placements=placements).to_local().view(tensor.dtype)
-        return _from_local(moved, tensor.device_mesh, placements, tensor)
-    return tensor.redistribute(placements=placements)
+    if tensor.dtype not in _NOT_CARRIED:
+        return tensor.redistribute(placements=placements)
+    wide = cast(DTensor, tensor.to(torch.int64))
+    return cast(DTensor, wide.redistribute(placements=placements).to(tensor.dtype))
 
 
 def _on_meta(tensor: Tensor) -> Tensor:
