@@ -29,12 +29,12 @@ def meshes():
 def shard(tensor, mesh, placements):
     """Return a DTensor of what every rank has the whole of, without communication.
 
-    Of Partial, which one dimension of the mesh may have, rank r of it has the r-th power of two times the tensor.
+    Of Partial, which one dimension of the mesh may have, its ranks have halves, quarters and so on: of float32 numbers
+    with eight bits they sum without rounding.
     """
     placements = [placements] * mesh.ndim if not isinstance(placements, list | tuple) else placements
     local = part_of(tensor, mesh, [R if placement == P else placement for placement in placements])
     if P in placements:
-        # The parts of float32 or bfloat16 sum to the tensor again without rounding.
         coordinate = mesh.get_coordinate()[placements.index(P)]
         last = mesh.size(placements.index(P)) - 1
         local = local * (2.0 ** -min(coordinate + 1, last) if last else 1)
@@ -111,18 +111,26 @@ def case_tokens():
 
 
 def case_router():
-    """A whole router on its tokens: nothing is communicated on the way to the map."""
-    logits = torch.randn(33, NUM_EXPERTS, generator=torch.Generator().manual_seed(0))
-    expected = torch_moe_ttnn.prepare_mapping(*torch_moe_ttnn.select_experts(logits, TOP_K), NUM_EXPERTS)
-    for mesh in meshes():
+    """A whole router on its tokens, with all that it can do: nothing is communicated on the way to the map."""
+    generator = torch.Generator().manual_seed(0)
+    logits, bias = torch.randn(33, NUM_EXPERTS, generator=generator), torch.randn(NUM_EXPERTS, generator=generator)
+    padding = torch.arange(33) % 5 == 4
+
+    def route(logits, **tensors):
+        options = {"scoring": "sigmoid", "num_groups": 4, "top_groups": 2} if tensors else {}
+        choices = torch_moe_ttnn.select_experts(logits, TOP_K, **tensors, **options)
+        return torch_moe_ttnn.prepare_mapping(*choices, NUM_EXPERTS)
+
+    for mesh, everything in itertools.product(meshes(), (False, True)):
         placements = [S0] * mesh.ndim
-        sharded = shard(logits, mesh, placements)
+        expected = route(logits, **{"bias": bias, "padding_mask": padding} if everything else {})
+        tensors = {"bias": shard(bias, mesh, R), "padding_mask": shard(padding, mesh, S0)} if everything else {}
+        sharded = shard(logits, mesh, S0)
 
-        def run(sharded=sharded, placements=placements):
-            mapping = torch_moe_ttnn.prepare_mapping(*torch_moe_ttnn.select_experts(sharded, TOP_K), NUM_EXPERTS)
-            assert_part(mapping, expected, placements)
+        def run(sharded=sharded, tensors=tensors, mapping=expected, placements=placements):
+            assert_part(route(sharded, **tensors), mapping, placements)
 
-        assert communicated(run) == {}
+        assert communicated(run) == {}, everything
 
 
 def local_experts_of(num_local):
@@ -199,7 +207,8 @@ def case_local_experts_communicate_their_ids_alone():
 
 def case_partial_weights():
     """They are summed first."""
-    ids, weights = make_choices(9, TOP_K, NUM_EXPERTS, weight_dtype=torch.float32)
+    ids, weights = make_choices(9, TOP_K, NUM_EXPERTS)
+    weights = weights.float()
     for mesh in meshes():
         placements = [P, *[R] * (mesh.ndim - 1)]
         placed = shard(ids, mesh, R), shard(weights, mesh, placements)
