@@ -29,5 +29,5 @@ def _check_devices_first(
     return mode.__torch_dispatch__(func, types, args, kwargs or {})
 
 
-for _name in ("prepare_mapping", "prepare_routing", "prepare_grouping", "permute", "unpermute"):
+for _name in ("prepare_mapping", "prepare_routing", "prepare_grouping", "permute", "unpermute", "grouped_linear"):
     torch.library.register_torch_dispatch(f"moe::{_name}", FakeTensorMode, _check_devices_first)

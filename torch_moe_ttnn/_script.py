@@ -4,7 +4,14 @@ from torch.jit import _builtins
 
 from torch_moe_ttnn import ops
 
-for _function in (ops.prepare_mapping, ops.prepare_routing, ops.prepare_grouping, ops.permute, ops.unpermute):
+for _function in (
+    ops.prepare_mapping,
+    ops.prepare_routing,
+    ops.prepare_grouping,
+    ops.permute,
+    ops.unpermute,
+    ops.grouped_linear,
+):
     _name = _function.__name__
     # A scripted function that calls a wrapper calls the operator: a tuple is what it returns of several outputs.
     _builtins._register_builtin(_function, f"moe::{_name}")

@@ -92,6 +92,8 @@ _RULES: dict[str, Callable[..., _Batched]] = {
     "unpermute": _as_more_columns,
     "unpermute_backward_expert_outputs": _as_more_columns,
     "unpermute_backward_routing_weights": _by_element,
+    "grouped_linear": _by_element,
+    "grouped_linear_backward_weight": _by_element,
 }
 
 

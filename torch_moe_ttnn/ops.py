@@ -14,6 +14,7 @@ __all__ = [
     "PADDING_TOKEN",
     "Grouping",
     "Routing",
+    "grouped_linear",
     "padded_num_experts",
     "permute",
     "prepare_grouping",
@@ -293,6 +294,51 @@ def permute(hidden: Tensor, grouped_tokens: Tensor) -> Tensor:
     """
     permuted: Tensor = torch.ops.moe.permute.default(hidden, grouped_tokens)
     return permuted
+
+
+def grouped_linear(
+    input: Tensor,
+    weight: Tensor,
+    group_offsets: Tensor,
+    *,
+    bias: Tensor | None = None,
+    grouped_tokens: Tensor | None = None,
+) -> Tensor:
+    """Apply to each group of rows a linear layer of its own, as ``torch.nn.functional.linear`` does to all.
+
+    Args:
+        input: (N, in), bfloat16, float16, float32 or float64: rows sorted by group.
+        weight: (L, out, in), dtype and device of ``input``, of any strides: of weights that are stored as (L, in, out),
+            ``weight.transpose(1, 2)``.
+        group_offsets: (L + 1,), int32, on the same device: :attr:`Grouping.group_offsets`.
+        bias: (L, out), dtype and device of ``input``. None: no bias.
+        grouped_tokens: (N,), int32, on the same device: :attr:`Grouping.grouped_tokens`. Where it is given, ``input``
+            is (T, in), and what is multiplied are the rows of ``permute(input, grouped_tokens)``. On the CPU those are
+            never in memory all at once, nor are they kept for the backward pass.
+
+    Returns:
+        (N, out), dtype of ``input``: row i of group l is ``weight[l] @ row i + bias[l]``, zeros after the last group.
+        New and contiguous. Its bits are the device's matrix product's, which may depend on the number of threads.
+        ``input``, ``weight`` and ``bias`` have gradients. Under ``torch.autocast`` it runs in the lower precision.
+
+    Raises:
+        RuntimeError: a wrong shape, dtype or device.
+        IndexError: offsets that do not ascend from 0 to at most N, or a token that is neither in [0, T) nor -1.
+
+    Example:
+        >>> weight = torch.tensor([[[1.0, 1.0]], [[1.0, -1.0]]])
+        >>> offsets = torch.tensor([0, 1, 3], dtype=torch.int32)
+        >>> torch_moe_ttnn.grouped_linear(torch.tensor([[1.0, 2.0], [3.0, 4.0], [7.0, 5.0]]), weight, offsets)
+        tensor([[ 3.],
+                [-1.],
+                [ 2.]])
+
+    Source: ``csrc/ops/cpu/grouped_linear.cpp``.
+    """
+    output: Tensor = torch.ops.moe.grouped_linear.default(
+        input, weight, group_offsets, bias=bias, grouped_tokens=grouped_tokens
+    )
+    return output
 
 
 def unpermute(expert_outputs: Tensor, routing_weights: Tensor, positions: Tensor) -> Tensor:

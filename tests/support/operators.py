@@ -33,6 +33,7 @@ ROUTING = Operator("prepare_routing")
 GROUPING = Operator("prepare_grouping")
 PERMUTE = Operator("permute")
 UNPERMUTE = Operator("unpermute")
+GROUPED_LINEAR = Operator("grouped_linear")
 
 # Every operator and derivative that has a kernel, by its name in torch.ops.moe.
 KERNELS = [
@@ -46,4 +47,6 @@ KERNELS = [
     "unpermute",
     "unpermute_backward_expert_outputs",
     "unpermute_backward_routing_weights",
+    "grouped_linear",
+    "grouped_linear_backward_weight",
 ]

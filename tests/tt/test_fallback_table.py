@@ -68,6 +68,16 @@ def permute_gradient():
     torch_moe_ttnn.permute(hidden, grouping().grouped_tokens).sum().backward()
 
 
+def grouped_linear(gradients=False):
+    groups = grouping()
+    weight = ones(4, 3, 8).requires_grad_(gradients)
+    output = torch_moe_ttnn.grouped_linear(
+        ones(5, 8), weight, groups.group_offsets, grouped_tokens=groups.grouped_tokens
+    )
+    if gradients:
+        output.sum().backward()
+
+
 def unpermute(gradients=False):
     groups = grouping()
     rows = ones(groups.grouped_tokens.numel(), 8).requires_grad_(gradients)
@@ -148,6 +158,8 @@ CALLS = {
     "moe::unpermute_backward_expert_outputs": lambda: unpermute(gradients=True),
     "moe::unpermute_backward_routing_weights": lambda: unpermute(gradients=True),
     "moe::permute_backward": permute_gradient,
+    "moe::grouped_linear": grouped_linear,
+    "moe::grouped_linear_backward_weight": lambda: grouped_linear(gradients=True),
     "moe::prepare_mapping_backward": lambda: weights_gradient(torch_moe_ttnn.prepare_mapping, lambda mapping: mapping),
     "moe::prepare_routing_backward": lambda: weights_gradient(
         torch_moe_ttnn.prepare_routing, lambda routing: routing[2]

@@ -3,12 +3,14 @@
 Ids are taken as the operators take them, but not checked.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
 from torch_moe_ttnn.ops import Grouping, Routing
 
-__all__ = ["permute", "prepare_grouping", "prepare_mapping", "prepare_routing", "unpermute"]
+__all__ = ["grouped_linear", "permute", "prepare_grouping", "prepare_mapping", "prepare_routing", "unpermute"]
 
 
 def _signed_ids(ids: Tensor) -> Tensor:
@@ -123,3 +125,20 @@ def unpermute(expert_outputs: Tensor, routing_weights: Tensor, positions: Tensor
             if row != -1:
                 sums[token] += routing_weights[token, k].to(dtype) * expert_outputs[row].to(dtype)
     return sums.to(expert_outputs.dtype)
+
+
+def grouped_linear(
+    input: Tensor,
+    weight: Tensor,
+    group_offsets: Tensor,
+    *,
+    bias: Tensor | None = None,
+    grouped_tokens: Tensor | None = None,
+) -> Tensor:
+    """Do what :func:`torch_moe_ttnn.grouped_linear` does, but for the order of its sums."""
+    rows = input if grouped_tokens is None else permute(input, grouped_tokens)
+    output = rows.new_zeros(len(rows), weight.shape[1])
+    for group, (begin, end) in enumerate(pairwise(group_offsets.tolist())):
+        group_bias = None if bias is None else bias[group]
+        output[begin:end] = torch.nn.functional.linear(rows[begin:end], weight[group], group_bias)
+    return output

@@ -10,23 +10,18 @@
 #include <utility>
 
 #include <ATen/core/LegacyTypeDispatch.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/autograd_not_implemented_fallback.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/saved_variable.h>
 #include <torch/library.h>
 
+#include "ops/find_operator.h"
+
 namespace moe::autograd {
 
 using torch::autograd::SavedVariable;
 using torch::autograd::variable_list;
-
-// The operator of this name, to call.
-template <typename Signature>
-c10::TypedOperatorHandle<Signature> find_operator(const char* name) {
-  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
-}
 
 template <typename Return, typename... Params, typename... Args>
 Return call_below(const c10::TypedOperatorHandle<Return(Params...)>& op, c10::DispatchKeySet keys, Args&&... args) {

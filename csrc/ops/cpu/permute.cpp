@@ -1,9 +1,8 @@
 #include "ops/permute.h"
 
-#include <cstring>
-
 #include <torch/library.h>
 
+#include "ops/cpu/gather.h"
 #include "ops/cpu/rows.h"
 
 namespace moe::cpu {
@@ -13,23 +12,8 @@ at::Tensor permute(const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
   at::Tensor permuted = empty_permuted(hidden, grouped_tokens);
   const auto hidden_tensor = hidden.expect_contiguous();
   const auto index_tensor = grouped_tokens.expect_contiguous();
-  const int64_t row_bytes = hidden.size(1) * static_cast<int64_t>(hidden.element_size());
-  const auto* const source = static_cast<const char*>(hidden_tensor->const_data_ptr());
-  auto* const target = static_cast<char*>(permuted.mutable_data_ptr());
   RowIndex tokens(*index_tensor, hidden.size(0));
-  parallel_for(tokens.size(), grain_of_rows(hidden.size(1)), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const auto token = tokens.at(row);
-      if (row_bytes == 0) {
-        continue;
-      }
-      if (token) {
-        std::memcpy(target + row * row_bytes, source + *token * row_bytes, row_bytes);
-      } else {
-        std::memset(target + row * row_bytes, 0, row_bytes);
-      }
-    }
-  });
+  gather_rows(permuted, *hidden_tensor, tokens, 0);
   tokens.raise_if_any(kPermute, "grouped_tokens", std::nullopt);
   return permuted;
 }

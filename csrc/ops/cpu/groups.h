@@ -1,0 +1,59 @@
+#pragma once
+
+// Groups of consecutive rows, as a grouping's offsets say.
+
+#include <algorithm>
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+namespace moe::cpu {
+
+class Groups {
+ public:
+  // Raises an IndexError unless the offsets ascend from 0 to at most `num_rows`. They are contiguous and outlive it.
+  Groups(const char* op, const at::Tensor& group_offsets, int64_t num_rows)
+      : offsets_(group_offsets.const_data_ptr<int32_t>()), size_(group_offsets.numel() - 1) {
+    TORCH_CHECK_INDEX(offsets_[0] == 0, op, ": expected group_offsets that begin with 0, got ", offsets_[0]);
+    for (int64_t group = 0; group < size_; ++group) {
+      TORCH_CHECK_INDEX(
+          offsets_[group] <= offsets_[group + 1] && offsets_[group + 1] <= num_rows,
+          op,
+          ": expected group_offsets that ascend to at most ",
+          num_rows,
+          ", the number of rows, got ",
+          offsets_[group],
+          " and then ",
+          offsets_[group + 1],
+          " at [",
+          group + 1,
+          "]");
+      most_rows_ = std::max<int64_t>(most_rows_, offsets_[group + 1] - offsets_[group]);
+    }
+  }
+
+  // Of the largest group.
+  int64_t most_rows() const {
+    return most_rows_;
+  }
+
+  // Rows in groups; those after them belong to none.
+  int64_t rows_in_use() const {
+    return offsets_[size_];
+  }
+
+  // Calls `visit(group, begin, num_rows)` for each group, in order.
+  template <typename Visit>
+  void for_each(const Visit& visit) const {
+    for (int64_t group = 0; group < size_; ++group) {
+      visit(group, offsets_[group], offsets_[group + 1] - offsets_[group]);
+    }
+  }
+
+ private:
+  const int32_t* offsets_;
+  int64_t size_;
+  int64_t most_rows_ = 0;
+};
+
+}  // namespace moe::cpu
