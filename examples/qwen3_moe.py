@@ -17,11 +17,9 @@ import argparse
 import sys
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
 from transformers.integrations.moe import ExpertsInterface
-from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeTopKRouter
 
 import torch_moe_ttnn
 
@@ -106,24 +104,6 @@ def compile_sparse_blocks(model: Qwen3MoeForCausalLM, backend: str) -> None:
         layer.mlp.compile(fullgraph=True, dynamic=True, backend=backend)
 
 
-def record_choices(model: Qwen3MoeForCausalLM, input_ids: Tensor) -> list[dict[str, Tensor]]:
-    """Run the model and return, on the CPU, what the router of each layer handed to its experts."""
-    recorded = []
-
-    def record(router, inputs, outputs):
-        _logits, weights, ids = outputs
-        recorded.append({"selected_experts": ids.cpu(), "routing_weights": weights.cpu()})
-
-    routers = [module for module in model.modules() if isinstance(module, Qwen3MoeTopKRouter)]
-    hooks = [router.register_forward_hook(record) for router in routers]
-    try:
-        logits(model, input_ids, IMPLEMENTATION)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return recorded
-
-
 def main() -> int:
     """Compare the logits of both computations; with --record, keep a router's choices."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -140,7 +120,8 @@ def main() -> int:
         torch.tt.set_fallback_mode("silent")
     model = build_model(arguments.seed).to(arguments.device)
     input_ids = torch.randint(model.config.vocab_size, (2, arguments.tokens)).to(arguments.device)
-    expected = logits(model, input_ids, "eager")
+    with torch_moe_ttnn.record_choices(model) as recorder:
+        expected = logits(model, input_ids, "eager")
     implementation = IMPLEMENTATION
     if arguments.compile:
         implementation = STATIC_IMPLEMENTATION
@@ -150,8 +131,7 @@ def main() -> int:
     # A sum in another order, layer after layer, moves logits of up to 10 by less, how far depending on the CPU.
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-4)
     if arguments.record:
-        choices = record_choices(model, input_ids)[arguments.layer]
-        save_file(choices, arguments.record, metadata={"num_experts": str(model.config.num_experts)})
+        recorder.save(arguments.record, arguments.layer)
         print(f"recorded layer {arguments.layer}'s choices in {arguments.record}")
     return 0
 

@@ -16,7 +16,7 @@ import _torch_moe_ttnn_autoload
 import torch_moe_ttnn
 from support.checks import assert_same_bits
 from support.operators import as_tuple
-from torch_moe_ttnn import ops
+from torch_moe_ttnn import _balance, _router, ops
 from torch_moe_ttnn.testing import make_choices
 
 
@@ -51,14 +51,22 @@ def test_schemas():
         assert str(getattr(torch.ops.moe, name).default._schema) == f"moe::{name}{schema}"
 
 
-def test_the_examples_in_the_docstrings():
-    result = doctest.testmod(ops, extraglobs={"torch_moe_ttnn": torch_moe_ttnn})
-    assert result.attempted >= 8
+@pytest.mark.parametrize(
+    ("module", "least"), [(ops, 8), (_router, 4), (_balance, 5)], ids=["ops", "_router", "_balance"]
+)
+def test_the_examples_in_the_docstrings(module, least):
+    result = doctest.testmod(module, extraglobs={"torch_moe_ttnn": torch_moe_ttnn})
+    assert result.attempted >= least
     assert result.failed == 0
 
 
-def test_the_fields_of_a_routing_are_documented():
-    for named, words in ((torch_moe_ttnn.Routing, "E_padded"), (torch_moe_ttnn.Grouping, "int32|dtype")):
+def test_the_fields_of_named_tuples_are_documented():
+    named_tuples = (
+        (torch_moe_ttnn.Routing, "E_padded"),
+        (torch_moe_ttnn.Grouping, "int32|dtype"),
+        (torch_moe_ttnn.LoadBalance, "^(int64|float32): "),
+    )
+    for named, words in named_tuples:
         assert all(re.search(words, getattr(named, field).__doc__) for field in named._fields)
 
 
@@ -91,8 +99,7 @@ def test_import_starts_nothing_it_does_not_need():
     ).stdout.split()
     assert "torch_moe_ttnn" in imported
     assert not {name.partition(".")[0] for name in imported} & {"transformers", "safetensors", "numpy", "sympy"}
-    assert "torch._inductor" not in imported
-    assert "torch_moe_ttnn.distributed" not in imported
+    assert not {"torch._inductor", "torch.distributed.tensor", "torch_moe_ttnn.distributed"} & set(imported)
 
 
 def import_copy(folder: Path) -> str:

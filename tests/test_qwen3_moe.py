@@ -95,10 +95,11 @@ def test_logits_depend_on_the_experts(model, input_ids):
 
 def test_recorded_choices(operator, device, model, input_ids):
     """What the routers of a real model hand out is an input like any other."""
-    recorded = qwen3_moe.record_choices(model, input_ids)
-    assert len(recorded) == model.config.num_hidden_layers
-    for choices in recorded:
-        ids, weights = choices["selected_experts"], choices["routing_weights"]
+    with torch_moe_ttnn.record_choices(model) as recorder:
+        qwen3_moe.logits(model, input_ids, qwen3_moe.IMPLEMENTATION)
+    assert len(recorder.layers) == model.config.num_hidden_layers
+    for layer in recorder.layers:
+        ids, weights = recorder.choices(layer)
         assert ids.shape == weights.shape == (200, 8)
         assert_matches_reference(operator, device, ids, weights, model.config.num_experts)
 

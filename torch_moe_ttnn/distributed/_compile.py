@@ -1,6 +1,6 @@
 """Keeps ``torch.compile`` from tracing what waits for other ranks."""
 
-from torch_moe_ttnn.tt._when_imported import when_imported
+from torch_moe_ttnn._when_imported import when_imported
 
 
 def leave_out_of_graphs() -> None:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 from torch_moe_ttnn import _C
-from torch_moe_ttnn.tt._when_imported import when_imported
+from torch_moe_ttnn._when_imported import when_imported
 
 OPENING = {"device": ("open_device", "CreateDevice", "CreateDevices"), "multi_device": ("open_mesh_device",)}
 """The functions of ttnn's extension that open chips, by its modules; all else in ttnn that does calls them."""

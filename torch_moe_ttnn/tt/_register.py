@@ -7,12 +7,12 @@ import torch
 from torch.utils import backend_registration
 
 from torch_moe_ttnn import _C, tt
+from torch_moe_ttnn._when_imported import when_imported
 from torch_moe_ttnn.tt import _beside_ttnn
 from torch_moe_ttnn.tt._distributed import carry_by_way_of_the_host
 from torch_moe_ttnn.tt._dlpack import refuse_dlpack
 from torch_moe_ttnn.tt._multiprocessing import send_by_way_of_the_host
 from torch_moe_ttnn.tt._printing import print_from_host
-from torch_moe_ttnn.tt._when_imported import when_imported
 
 
 def register() -> None:
