@@ -27,15 +27,15 @@ class Experts(nn.Module):
         """Make experts with random parameters, whose first dimension is the expert."""
         super().__init__()
         self.num_experts = num_experts
-        self.up = nn.Parameter(torch.randn(num_experts, hidden, inner) / hidden**0.5)
-        self.down = nn.Parameter(torch.randn(num_experts, inner, hidden) / inner**0.5)
+        self.up = nn.Parameter(torch.randn(num_experts, inner, hidden) / hidden**0.5)
+        self.down = nn.Parameter(torch.randn(num_experts, hidden, inner) / inner**0.5)
 
     def forward(self, hidden_states: Tensor, top_k_index: Tensor, top_k_weights: Tensor) -> Tensor:
         """Return (T, hidden): for each token the weighted sum of its experts' outputs."""
         grouping = torch_moe_ttnn.prepare_grouping(top_k_index, top_k_weights, self.num_experts)
-        rows = torch_moe_ttnn.permute(hidden_states, grouping.grouped_tokens)
-        inner = torch.relu(nn.functional.grouped_mm(rows, self.up, offs=grouping.offs))
-        outputs = nn.functional.grouped_mm(inner, self.down, offs=grouping.offs)
+        offsets, tokens = grouping.group_offsets, grouping.grouped_tokens
+        inner = torch_moe_ttnn.grouped_linear(hidden_states, self.up, offsets, grouped_tokens=tokens)
+        outputs = torch_moe_ttnn.grouped_linear(torch.relu(inner), self.down, offsets)
         return torch_moe_ttnn.unpermute(outputs, top_k_weights, grouping.positions)
 
 

@@ -1,10 +1,8 @@
-"""Qwen3-MoE with experts computed from the operators' outputs.
+"""Qwen3-MoE with experts computed on rows sorted by expert.
 
-The model is Hugging Face transformers' own, in a small configuration with random weights. Its sparse blocks look their
-experts' computation up in transformers' ``ExpertsInterface``; this example registers one there that gathers each
-expert's tokens by ``routed_tokens``, runs the expert and adds the result back with ``routed_token_weights``. Another
-one contracts the dense map of ``prepare_mapping``: nothing in it depends on the router's choices but numbers, so that
-``torch.compile`` captures a sparse block as one graph, router and experts.
+The model is Hugging Face transformers' own, in a small configuration with random weights. One line has
+``torch_moe_ttnn.transformers`` compute its experts; nothing in a sparse block depends on the router's choices but
+numbers, so that ``torch.compile`` captures it as one graph, router and experts.
 
     python examples/qwen3_moe.py
     python examples/qwen3_moe.py --device tt
@@ -17,58 +15,13 @@ import argparse
 import sys
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
-from transformers.integrations.moe import ExpertsInterface
 
-import torch_moe_ttnn
+import torch_moe_ttnn.transformers
+from torch_moe_ttnn.transformers import IMPLEMENTATION
 
-IMPLEMENTATION = "torch_moe_ttnn"
-STATIC_IMPLEMENTATION = "torch_moe_ttnn_static"
-
-
-def routed_experts_forward(
-    experts: nn.Module, hidden_states: Tensor, top_k_index: Tensor, top_k_weights: Tensor
-) -> Tensor:
-    """Compute a sparse block's experts, each on the tokens routed to it.
-
-    Args:
-        experts: transformers' ``Qwen3MoeExperts``, with the weights of all experts in two 3D parameters.
-        hidden_states: (T, hidden).
-        top_k_index: (T, K), the ids that the router picked.
-        top_k_weights: (T, K), their weights.
-
-    Returns:
-        (T, hidden): for each token the weighted sum of its experts' outputs.
-    """
-    routing = torch_moe_ttnn.prepare_routing(top_k_index, top_k_weights, experts.num_experts)
-    output = torch.zeros_like(hidden_states)
-    for expert, count in enumerate(routing.num_routed_tokens[0].tolist()):
-        if count == 0:  # padding rows among them
-            continue
-        tokens = routing.routed_tokens[expert, :count].to(torch.int64)
-        weights = routing.routed_token_weights[expert, :count, None]
-        gate, up = nn.functional.linear(hidden_states[tokens], experts.gate_up_proj[expert]).chunk(2, dim=-1)
-        expert_output = nn.functional.linear(experts.act_fn(gate) * up, experts.down_proj[expert])
-        output.index_add_(0, tokens, expert_output * weights)
-    return output
-
-
-def mapped_experts_forward(
-    experts: nn.Module, hidden_states: Tensor, top_k_index: Tensor, top_k_weights: Tensor
-) -> Tensor:
-    """Compute the same in static shapes: every expert on every token, weighted by the map, which is 0 for most.
-
-    It takes E/K times the work, and memory for each expert's output on each token.
-    """
-    mapping = torch_moe_ttnn.prepare_mapping(top_k_index, top_k_weights, experts.num_experts)
-    gate, up = (hidden_states @ experts.gate_up_proj.mT).chunk(2, dim=-1)
-    expert_outputs = (experts.act_fn(gate) * up) @ experts.down_proj.mT
-    return torch.einsum("te,eth->th", mapping, expert_outputs)
-
-
-ExpertsInterface.register(IMPLEMENTATION, routed_experts_forward)
-ExpertsInterface.register(STATIC_IMPLEMENTATION, mapped_experts_forward)
+torch_moe_ttnn.transformers.register()
 
 
 def build_model(seed: int = 0, dtype: torch.dtype = torch.float32) -> Qwen3MoeForCausalLM:
@@ -110,7 +63,7 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=256, help="tokens in each of two sequences (default: 256)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu", help="cpu or tt (default: cpu)")
-    parser.add_argument("--compile", action="store_true", help="compile the sparse blocks, in static shapes")
+    parser.add_argument("--compile", action="store_true", help="compile the sparse blocks")
     parser.add_argument("--record", metavar="FILE", help="write the choices of a layer's router, a .safetensors file")
     parser.add_argument("--layer", type=int, default=0, choices=range(3), help="the layer to record (default: 0)")
     arguments = parser.parse_args()
@@ -122,11 +75,9 @@ def main() -> int:
     input_ids = torch.randint(model.config.vocab_size, (2, arguments.tokens)).to(arguments.device)
     with torch_moe_ttnn.record_choices(model) as recorder:
         expected = logits(model, input_ids, "eager")
-    implementation = IMPLEMENTATION
     if arguments.compile:
-        implementation = STATIC_IMPLEMENTATION
         compile_sparse_blocks(model, "torch_moe_ttnn" if model.device.type == "tt" else "inductor")
-    actual = logits(model, input_ids, implementation)
+    actual = logits(model, input_ids, IMPLEMENTATION)
     print(f"logits {tuple(actual.shape)}: largest difference {(actual - expected).abs().max():.2g}")
     # A sum in another order, layer after layer, moves logits of up to 10 by less, how far depending on the CPU.
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-4)
