@@ -105,19 +105,19 @@ def rows_table(devices: Sequence[int], recorded: counting.Recorded) -> str:
 
 
 def bytes_table(devices: Sequence[int]) -> str:
-    """Return the bytes through the busiest device, a layer."""
+    """Return the bytes through the busiest device, a layer, with uniform choices."""
     lines = []
     for name, model in MODELS_SHOWN.items():
+        load = layouts.uniform_loads(model.num_experts)
         for phase, tokens in TOKENS.items():
-            for choices, load in loads(model, None).items():
-                cells = []
-                for count in devices:
-                    rows = layouts.expected_rows(model, tokens, load, layouts.consecutive(model.num_experts, count))
-                    cells.append(size(layouts.busiest_exchanged_bytes(model, rows)))
-                lines.append((name, phase, "exchanged", choices, *cells))
+            cells = []
+            for count in devices:
+                rows = layouts.expected_rows(model, tokens, load, layouts.consecutive(model.num_experts, count))
+                cells.append(size(layouts.busiest_exchanged_bytes(model, rows)))
+            lines.append((name, phase, "exchanged", *cells))
             cells = [size(layouts.replicated_bytes(model, tokens, count)) for count in devices]
-            lines.append((name, phase, "replicated", "any", *cells))
-    return markdown(header(("model", "tokens", "layout", "choices"), devices), lines)
+            lines.append((name, phase, "replicated", *cells))
+    return markdown(header(("model", "tokens", "layout"), devices), lines)
 
 
 TOPOLOGIES: dict[str, Callable[[int], Sequence[int] | None]] = {
@@ -127,21 +127,24 @@ TOPOLOGIES: dict[str, Callable[[int], Sequence[int] | None]] = {
 }
 
 
-def winners_table(devices: Sequence[int], recorded: counting.Recorded) -> str:
-    """Return exchanged over replicated, by bytes through the busiest device or link; bold where it is less."""
+def winner(model: Model, load: Tensor, count: int, sides: Sequence[int] | None) -> str:
+    """Return exchanged over replicated, bold where it is less."""
     tokens = TOKENS["decode"]
+    rows = layouts.expected_rows(model, tokens, load, layouts.consecutive(model.num_experts, count))
+    ratio = layouts.busiest_exchanged_bytes(model, rows, sides) / layouts.replicated_bytes(model, tokens, count, sides)
+    return f"**{ratio:.2f}**" if round(ratio, 2) < 1 else f"{ratio:.2f}"
+
+
+def winners_table(devices: Sequence[int], recorded: counting.Recorded | None) -> str:
+    """Return exchanged over replicated, by bytes through the busiest device or link, for each kind of choices."""
     lines = []
     for name, model in MODELS_SHOWN.items():
+        found = loads(model, recorded)
         for topology, sides_of in TOPOLOGIES.items():
-            for choices, load in loads(model, recorded).items():
-                cells = []
-                for count in devices:
-                    rows = layouts.expected_rows(model, tokens, load, layouts.consecutive(model.num_experts, count))
-                    sides = sides_of(count)
-                    ratio = layouts.busiest_exchanged_bytes(model, rows, sides)
-                    ratio /= layouts.replicated_bytes(model, tokens, count, sides)
-                    cells.append(f"**{ratio:.2f}**" if round(ratio, 2) < 1 else f"{ratio:.2f}")
-                lines.append((name, topology, choices, *cells))
+            cells = [
+                ", ".join(winner(model, load, count, sides_of(count)) for load in found.values()) for count in devices
+            ]
+            lines.append((name, topology, ", ".join(found), *cells))
     return markdown(header(("model", "links", "choices"), devices), lines)
 
 
@@ -215,29 +218,32 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--devices", nargs="+", type=int, default=DEVICES, metavar="R", help="powers of two")
     parser.add_argument("--ranks", nargs="+", type=int, default=(2, 4, 8), metavar="R", help="that are run")
     parser.add_argument(
-        "--tokens", nargs="+", type=int, default=tuple(TOKENS.values()), metavar="T", help="of the kernels' table"
+        "--tokens", nargs="+", type=int, default=(TOKENS["prefill"],), metavar="T", help="of the kernels' table"
     )
     parser.add_argument(
         "--input", type=Path, metavar="FILE", help="recorded choices (default: those of a small Qwen3-MoE)"
     )
     arguments = parser.parse_args(argv)
+    if any(count < 2 or count & (count - 1) for count in arguments.devices):
+        parser.error(f"--devices: expected powers of two from 2 on, got {arguments.devices}")
     with tempfile.TemporaryDirectory() as folder:
-        files = {choices: Path(folder, f"{choices}.safetensors") for choices in ("uniform", "zipf", "recorded")}
+        files = {choices: Path(folder, f"{choices}.safetensors") for choices in ("uniform", "zipf")}
         tokens = counting.TOKENS * max(arguments.ranks)
-        for choices in ("uniform", "zipf"):
-            counting.make(files[choices], tokens, choices)
-        if arguments.input is None:
-            counting.record(files["recorded"], max(tokens, 512))
-        else:
-            files["recorded"] = arguments.input
-        recorded = counting.read(files["recorded"])
+        for choices, file in files.items():
+            counting.make(file, tokens, choices)
+        recorded = None
+        if {"rows", "winners", "counted"} & {*arguments.tables}:
+            files["recorded"] = arguments.input or Path(folder, "recorded.safetensors")
+            if arguments.input is None:
+                counting.record(files["recorded"], max(tokens, 512))
+            recorded = counting.read(files["recorded"])
         tables = {
             "weights": ("Weights of the experts on a device, all layers, bfloat16, GiB", weights_table),
             "rows": (
                 "Rows of H that move through the busiest device for one of its tokens, there and back",
                 lambda devices: rows_table(devices, recorded),
             ),
-            "bytes": ("Bytes that the busiest device sends, and receives, a layer", bytes_table),
+            "bytes": ("Bytes that the busiest device sends, and receives, a layer, uniform choices", bytes_table),
             "winners": (
                 "Exchanged over replicated, of the bytes through the busiest device or link, 32 tokens a device",
                 lambda devices: winners_table(devices, recorded),
