@@ -113,11 +113,13 @@ def bytes_table(devices: Sequence[int]) -> str:
             cells = []
             for count in devices:
                 rows = layouts.expected_rows(model, tokens, load, layouts.consecutive(model.num_experts, count))
-                cells.append(size(layouts.busiest_exchanged_bytes(model, rows)))
-            lines.append((name, phase, "exchanged", *cells))
-            cells = [size(layouts.replicated_bytes(model, tokens, count)) for count in devices]
-            lines.append((name, phase, "replicated", *cells))
-    return markdown(header(("model", "tokens", "layout"), devices), lines)
+                numbers = (
+                    layouts.busiest_exchanged_bytes(model, rows),
+                    layouts.replicated_bytes(model, tokens, count),
+                )
+                cells.append(", ".join(map(size, numbers)))
+            lines.append((name, phase, *cells))
+    return markdown(header(("model", "tokens"), devices), lines)
 
 
 TOPOLOGIES: dict[str, Callable[[int], Sequence[int] | None]] = {
@@ -153,7 +155,7 @@ def local_table(devices: Sequence[int]) -> str:
     tokens = TOKENS["prefill"]
     lines = []
     for name, model in MODELS_SHOWN.items():
-        cells = {"exchanged": [], "replicated": [], "replicated, rows in use": []}
+        cells = []
         for count in devices:
             held = max(1, model.num_experts // count)
             everyones = count * tokens
@@ -164,10 +166,9 @@ def local_table(devices: Sequence[int]) -> str:
                 layouts.moved(layouts.replicated_cases(model, everyones, held)) + layouts.ID_BYTES * held,
                 layouts.replicated_bytes_in_use(model, everyones, count, held),
             )
-            for layout, number in zip(cells, numbers, strict=True):
-                cells[layout].append(size(number))
-        lines += [(name, layout, *numbers) for layout, numbers in cells.items()]
-    return markdown(header(("model", "layout"), devices), lines)
+            cells.append(", ".join(f"{number / 2**30:.3g}" for number in numbers))
+        lines.append((name, *cells))
+    return markdown(header(("model",), devices), lines)
 
 
 def kernels_table(tokens: Sequence[int]) -> str:
@@ -243,13 +244,16 @@ def main(argv: list[str] | None = None) -> None:
                 "Rows of H that move through the busiest device for one of its tokens, there and back",
                 lambda devices: rows_table(devices, recorded),
             ),
-            "bytes": ("Bytes that the busiest device sends, and receives, a layer, uniform choices", bytes_table),
+            "bytes": (
+                "Bytes that the busiest device sends, and receives, a layer, uniform choices: exchanged, replicated",
+                bytes_table,
+            ),
             "winners": (
                 "Exchanged over replicated, of the bytes through the busiest device or link, 32 tokens a device",
                 lambda devices: winners_table(devices, recorded),
             ),
             "local": (
-                "In- and outputs of a device's groupings and permutations, a layer, 4096 tokens a device",
+                "In- and outputs on a device, 4096 tokens of its own, GiB: exchanged, replicated, replicated with rows in use",
                 local_table,
             ),
             "kernels": (

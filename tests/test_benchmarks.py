@@ -82,11 +82,11 @@ def test_scaling(tmp_path):
     assert ["deepseek-v3", "exchanged", "uniform", "14.0", "15.0"] in found["rows"]
     assert found["rows"][-1] == ["any", "replicated", "any", "14.0", "30.0"]
     assert [row[0] for row in found["rows"] if row[2] == "recorded"] == ["qwen3-235b-a22b"] * 2
-    assert len(found["bytes"]) == 1 + 4 * 2 * 2
+    assert len(found["bytes"]) == 1 + 4 * 2
     assert found["winners"][10][:3] == ["gpt-oss-120b", "switch", "uniform, zipf"]
     assert [cell.split(", ")[0] for cell in found["winners"][10][3:]] == ["**0.50**", "**0.25**"]
     assert [row[2].count(",") for row in found["winners"][1:]] == [1] * 3 + [2] * 3 + [1] * 6
-    assert len(found["local"]) == 1 + 4 * 3
+    assert len(found["local"]) == 1 + 4
     assert [row[2] for row in found["kernels"][1:]] == ["33"] * 8
     assert all(row[4] == row[6] and 1 <= float(row[7]) < 1.5 for row in found["kernels"][1:])
 
@@ -96,7 +96,7 @@ def test_scaling_document():
     document = (BENCHMARKS.parent / "docs" / "scaling.md").read_text()
     found = tables("scaling.py", "--tables", "weights", "bytes", "local")
     written = [[cell.strip() for cell in line.strip("|").split("|")] for line in document.splitlines()]
-    assert len(found) == 3 + 4 + 16 + 12
+    assert len(found) == 3 + 4 + 8 + 4
     assert [row for row in found if row not in written] == []
 
 
