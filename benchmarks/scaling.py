@@ -253,7 +253,7 @@ def main(argv: list[str] | None = None) -> None:
                 lambda devices: winners_table(devices, recorded),
             ),
             "local": (
-                "In- and outputs on a device, 4096 tokens of its own, GiB: exchanged, replicated, with rows in use alone",
+                "In- and outputs on a device, 4096 tokens of its own, GiB: exchanged, replicated, with rows in use",
                 local_table,
             ),
             "kernels": (
