@@ -17,9 +17,9 @@ from collections.abc import Sequence
 
 import torch
 import ttnn
-from device import GOALS, Case
 
 import torch_moe_ttnn.ttnn
+from device import GOALS, Case
 from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import make_choices
 

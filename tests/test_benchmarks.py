@@ -1,12 +1,14 @@
 """The benchmarks run and print their tables; what they measure is not judged here."""
 
 import importlib
+import itertools
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from support.checks import assert_same_bits
 from support.operators import GROUPING
@@ -64,6 +66,38 @@ def test_launch():
     _, *rows = tables("launch.py", "--samples", "3", TORCH_TT_RUNTIME="emulated")
     assert {row[3] for row in rows} == {"`torch.add` on CPU", *OPERATORS}
     assert len(rows) == 9
+
+
+def test_scaling(tmp_path):
+    """By formula; tests/distributed/test_scaling.py has what is counted."""
+    file = tmp_path / "choices.safetensors"
+    ids, weights = make_choices(64, 8, 128, distribution="zipf")
+    save_file({"selected_experts": ids, "routing_weights": weights}, file, metadata={"num_experts": "128"})
+    names = ["weights", "rows", "bytes", "winners", "local", "kernels"]
+    options = "--devices", "8", "16", "--ranks", "1", "--tokens", "33", "--input", file
+    rows = tables("scaling.py", "--tables", *names, *options)
+    starts = [index for index, row in enumerate(rows) if row[0] == "model"]
+    found = dict(zip(names, ([rows[a:b] for a, b in itertools.pairwise([*starts, None])]), strict=True))
+    assert found["weights"][1] == ["deepseek-v3", "1,218.0", "152.2", "76.1"]
+    assert ["deepseek-v3", "exchanged", "uniform", "14.0", "15.0"] in found["rows"]
+    assert found["rows"][-1] == ["any", "replicated", "any", "14.0", "30.0"]
+    assert [row[0] for row in found["rows"] if row[2] == "recorded"] == ["qwen3-235b-a22b"] * 2
+    assert len(found["bytes"]) == 1 + 4 * 2
+    assert found["winners"][10][:3] == ["gpt-oss-120b", "switch", "uniform, zipf"]
+    assert [cell.split(", ")[0] for cell in found["winners"][10][3:]] == ["**0.50**", "**0.25**"]
+    assert [row[2].count(",") for row in found["winners"][1:]] == [1] * 3 + [2] * 3 + [1] * 6
+    assert len(found["local"]) == 1 + 4
+    assert [row[2] for row in found["kernels"][1:]] == ["33"] * 8
+    assert all(row[4] == row[6] and 1 <= float(row[7]) < 1.5 for row in found["kernels"][1:])
+
+
+def test_scaling_document():
+    """The tables that no CPU has a part in are those in the document."""
+    document = (BENCHMARKS.parent / "docs" / "scaling.md").read_text()
+    found = tables("scaling.py", "--tables", "weights", "bytes", "local")
+    written = [[cell.strip() for cell in line.strip("|").split("|")] for line in document.splitlines()]
+    assert len(found) == 3 + 4 + 8 + 4
+    assert [row for row in found if row not in written] == []
 
 
 @pytest.fixture
