@@ -15,6 +15,7 @@
 #include "tt/runtime/metal/chip_lock.h"
 #include "tt/runtime/metal/device.h"
 #include "tt/runtime/metal/release.h"
+#include "tt/runtime/metal/surroundings.h"
 #include "tt/runtime/metal/unit_meshes.h"
 #include "tt/runtime/plugin_abi.h"
 #include "tt/support/environment.h"
@@ -40,6 +41,9 @@ void find_runtime_root() {
     if (!is_runtime_root(root)) {
       throw EnvironmentError(kVariable, "the folder of TT-Metalium that holds tt_metal/hw", root);
     }
+    if (const auto harmless = harmless_path(root); harmless != root) {
+      setenv(kVariable, harmless.c_str(), /*overwrite=*/1);
+    }
     return;
   }
   const auto lib = loaded_from(reinterpret_cast<const void*>(&metalium::CreateProgram));
@@ -48,7 +52,7 @@ void find_runtime_root() {
     std::error_code error;
     const auto folder = std::filesystem::canonical(lib / place, error);
     if (!error && is_runtime_root(folder)) {
-      metalium::SetRootDir(folder.string());
+      metalium::SetRootDir(harmless_path(folder).string());
       return;
     }
   }
@@ -77,7 +81,10 @@ bool ttnn_is_loaded() {
 
 class MetalRuntime final : public Runtime {
  public:
-  explicit MetalRuntime(std::string kernels) : kernels_(std::move(kernels)) {
+  explicit MetalRuntime(const std::filesystem::path& kernels) : kernels_(harmless_path(kernels).string()) {
+    if (!ttnn_is_loaded()) {
+      prepare_surroundings();
+    }
     find_runtime_root();
   }
 
