@@ -71,7 +71,7 @@ class ExpertParallel(nn.Module):
                 raise ValueError(f"{_NAME}.from_full: expected parameters without a gradient, got one of {name}")
         if -1 in placement.local_experts:
             raise ValueError(f"{_NAME}.from_full: expected an expert in each place, got {placement.local_experts}")
-        kept = torch.tensor(placement.local_experts, dtype=torch.int64)
+        kept = torch.tensor(placement.local_experts, dtype=torch.int64, device="cpu")
         for tensor in tensors.values():
             # The parameter stays the object that it was, for whoever holds it.
             tensor.data = tensor.data[kept.to(tensor.device)]
