@@ -264,3 +264,10 @@ def test_importing_the_package_imports_no_transformers():
 def test_without_transformers():
     code = "import sys; sys.modules['transformers'] = None; import torch_moe_ttnn.transformers"
     assert 'pip install "torch_moe_ttnn[transformers]"' in error(code)
+
+
+def test_with_an_older_transformers():
+    code = (
+        "import transformers.integrations.moe; transformers.__version__ = '5.9.0'; import torch_moe_ttnn.transformers"
+    )
+    assert 'at least 5.20.2: it is 5.9.0; install it with pip install "torch_moe_ttnn[transformers]"' in error(code)
