@@ -199,6 +199,17 @@ def test_wrong_arguments(kind, changed, words):
         GROUPED_LINEAR(*tensors.values(), **options)
 
 
+@pytest.mark.any_runtime
+def test_gradients_of_fake_tensors():
+    """Of their shapes, also where their mode is not active."""
+    mode = FakeTensorMode()
+    hidden, weight, bias, grouping = sample(9)
+    leaves = [mode.from_tensor(tensor).requires_grad_() for tensor in (hidden, weight, bias)]
+    offsets, tokens = mode.from_tensor(grouping.group_offsets), mode.from_tensor(grouping.grouped_tokens)
+    GROUPED_LINEAR.overload(*leaves[:2], offsets, bias=leaves[2], grouped_tokens=tokens).sum().backward()
+    assert [leaf.grad.shape for leaf in leaves] == [leaf.shape for leaf in leaves]
+
+
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_compiled(device, backend, dynamic):
     """Forward and backward, for any number of tokens."""
