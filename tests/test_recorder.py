@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import torch_moe_ttnn
 from support.checks import assert_same_bits
@@ -83,6 +84,15 @@ def test_nothing_is_recorded_outside(model, batches):
     with pytest.raises(ValueError, match="on purpose"), torch_moe_ttnn.record_choices(model):
         raise ValueError("on purpose")
     assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_gradient_checkpoints(model, batches):
+    """What is computed again in the backward pass is recorded once."""
+    batch = batches[0].requires_grad_()
+    with torch_moe_ttnn.record_choices(model) as recorder:
+        checkpoint(model[0], batch, use_reentrant=False).sum().backward()
+    assert batch.grad is not None
+    assert_same_bits(recorder.choices(0), [tensor.detach() for tensor in chosen(model, batch)[0]])
 
 
 def test_a_file_for_the_command_line(model, batches, tmp_path, capsys):

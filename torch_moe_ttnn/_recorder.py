@@ -88,6 +88,9 @@ class ChoiceRecorder:
         )
 
     def _record(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        # A backward pass calls what gradient checkpoints compute again; ModuleTracker of PyTorch asks so too.
+        if torch._C._current_graph_task_id() != -1:
+            return
         parameters = _parameters(self._experts[name])
         given = dict(zip(parameters, args, strict=False)) | kwargs
         # A copy, for the model may write to its tensors afterwards.
@@ -101,7 +104,7 @@ def record_choices(model: nn.Module) -> Iterator[ChoiceRecorder]:
 
     Layers are the modules whose ``forward`` takes ``(hidden_states, top_k_index, top_k_weights)``, as the experts of
     Hugging Face's models do, whatever computes them. Choices are copied to the CPU at each call, which waits for a
-    device.
+    device. What a backward pass computes again, of gradient checkpoints, is not recorded again.
 
     Args:
         model: Any module with such modules in it. What ``torch.compile`` compiled before may call no hooks.
