@@ -107,6 +107,8 @@ def case_from_full():
     assert part.experts.num_experts == len(part.placement.local_experts) == part.experts.up.shape[0]
     assert f"{part.experts.num_experts} of 8 experts on rank {dist.get_rank()}" in repr(part)
     assert copy.deepcopy(part).placement is part.placement
+    # A file of its choices says how many experts there are, on all ranks.
+    assert part.num_experts == NUM_EXPERTS
 
 
 def case_from_full_refuses():

@@ -79,6 +79,11 @@ class ExpertParallel(nn.Module):
             experts.num_experts = len(placement.local_experts)  # type: ignore[assignment]
         return cls(experts, placement, max_tokens=max_tokens)
 
+    @property
+    def num_experts(self) -> int:
+        """E, on all ranks."""
+        return self.placement.num_experts
+
     def forward(self, hidden_states: Tensor, top_k_index: Tensor, top_k_weights: Tensor) -> Tensor:
         """Compute the experts of this rank's tokens, wherever they are: a collective call.
 
