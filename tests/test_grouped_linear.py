@@ -199,6 +199,17 @@ def test_wrong_arguments(kind, changed, words):
         GROUPED_LINEAR(*tensors.values(), **options)
 
 
+@pytest.mark.any_runtime
+def test_gradients_of_fake_tensors():
+    """Of their shapes, also where their mode is not active."""
+    mode = FakeTensorMode()
+    hidden, weight, bias, grouping = sample(9)
+    leaves = [mode.from_tensor(tensor).requires_grad_() for tensor in (hidden, weight, bias)]
+    offsets, tokens = mode.from_tensor(grouping.group_offsets), mode.from_tensor(grouping.grouped_tokens)
+    GROUPED_LINEAR.overload(*leaves[:2], offsets, bias=leaves[2], grouped_tokens=tokens).sum().backward()
+    assert [leaf.grad.shape for leaf in leaves] == [leaf.shape for leaf in leaves]
+
+
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_compiled(device, backend, dynamic):
     """Forward and backward, for any number of tokens."""
@@ -275,3 +286,29 @@ def test_composite(dtype, num_tokens):
     derivative = torch.ops.moe.grouped_linear_backward_weight.default
     arguments = random(len(grouping.grouped_tokens), 8, dtype=dtype), hidden, grouping.group_offsets
     torch.testing.assert_close(derivative._op_dk(KEY, *arguments, **tokens), derivative(*arguments, **tokens))
+
+
+@pytest.mark.any_runtime
+@pytest.mark.parametrize("dtype", [torch.bfloat16, F32], ids=str)
+@pytest.mark.parametrize(("inputs", "outputs"), [(0, 3), (3, 0), (3, 5), (8, 8)])
+def test_composite_of_any_sizes_and_strides(dtype, inputs, outputs):
+    """PyTorch's grouped product by itself takes rows or columns at multiples of 16 bytes alone."""
+    offsets = torch.tensor([0, 2, 3], dtype=I32)
+    tolerance = {"rtol": 2e-2, "atol": 2e-2} if dtype == torch.bfloat16 else {}
+
+    def strided(*shape):
+        """Return a contiguous tensor and others: its rows are one, columns are one, every second column, an offset."""
+        tensor = random(*shape, dtype=dtype)
+        wider = random(*shape[:-1], 2 * shape[-1] + 1, dtype=dtype)
+        transposed = tensor.mT.contiguous().mT
+        expanded = [tensor[..., i : i + 1, :].expand(shape) for i in range(min(1, shape[-2]))]
+        expanded += [tensor[..., i : i + 1].expand(shape) for i in range(min(1, shape[-1]))]
+        return [tensor, transposed, wider[..., 1::2], wider[..., 1 : 1 + shape[-1]], *expanded]
+
+    derivative = torch.ops.moe.grouped_linear_backward_weight.default
+    rows, weights, grads = strided(4, inputs), strided(2, outputs, inputs), strided(4, outputs)
+    for operator, first, others in ((GROUPED_LINEAR.overload, rows, weights), (derivative, grads, rows)):
+        for pair in [(first[0], other) for other in others] + [(other, others[0]) for other in first]:
+            actual = operator._op_dk(KEY, *pair, offsets)
+            assert actual.is_contiguous()
+            torch.testing.assert_close(actual, operator(*pair, offsets), **tolerance)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import torch_moe_ttnn
 from support.checks import assert_same_bits
@@ -85,6 +86,15 @@ def test_nothing_is_recorded_outside(model, batches):
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
+def test_gradient_checkpoints(model, batches):
+    """What is computed again in the backward pass is recorded once."""
+    batch = batches[0].requires_grad_()
+    with torch_moe_ttnn.record_choices(model) as recorder:
+        checkpoint(model[0], batch, use_reentrant=False).sum().backward()
+    assert batch.grad is not None
+    assert_same_bits(recorder.choices(0), [tensor.detach() for tensor in chosen(model, batch)[0]])
+
+
 def test_a_file_for_the_command_line(model, batches, tmp_path, capsys):
     path = tmp_path / "choices.safetensors"
     with torch_moe_ttnn.record_choices(model) as recorder:
@@ -107,6 +117,37 @@ def test_a_module_that_does_not_know_its_number_of_experts(model, batches, tmp_p
     recorder.save(path)
     with safe_open(path, framework="pt") as file:
         assert file.metadata() == {"layer": "0.experts"}
+
+
+def test_experts_divided_among_ranks(model, batches, tmp_path):
+    """As transformers does it: the module has the number of this rank's experts, and the choices are of all."""
+    model[0].experts.num_experts, model[0].experts._is_expert_parallel = 4, True
+    with torch_moe_ttnn.record_choices(model) as recorder:
+        model(batches[0])
+    for layer, metadata in enumerate(({"layer": "0.experts"}, {"layer": "2.experts", "num_experts": "8"})):
+        recorder.save(tmp_path / "choices.safetensors", layer)
+        with safe_open(tmp_path / "choices.safetensors", framework="pt") as file:
+            assert file.metadata() == metadata
+
+
+def test_experts_in_experts(batches):
+    """As in an ``ExpertParallel``: the outer ones have the router's choices."""
+
+    class Outer(Experts):
+        def __init__(self):
+            super().__init__()
+            self.experts = Experts()
+
+        def forward(self, hidden_states, top_k_index, top_k_weights):
+            return self.experts(hidden_states, top_k_index[:, :1].clone(), top_k_weights[:, :1])
+
+    layer = Layer(True)
+    layer.experts = Outer()
+    for model, name in ((layer, "experts"), (layer.experts, "")):
+        with torch_moe_ttnn.record_choices(model) as recorder:
+            layer(batches[0])
+        assert recorder.layers == [name]
+        assert recorder.choices(0).selected_experts.shape == (5, 2)
 
 
 def test_errors(model, batches):

@@ -221,6 +221,21 @@ def test_in_place(device):
     assert_same_bits(arguments, before)
 
 
+def test_what_is_put_in_the_place_of_the_common_gate():
+    """A hook of the activation sees it, and a gate of one module is its own, without a graph too."""
+    experts = make_experts()
+    experts.act_fn = ACT2FN["silu"]
+    arguments = routed(33, 2)
+    seen = []
+    hook = experts.act_fn.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    with torch.no_grad():
+        experts(*arguments)
+        hook.remove()
+        assert seen == [(66, 12)]
+        experts._apply_gate = lambda projected: 0 * projected[:, :12]
+        assert not experts(*arguments).any()
+
+
 def test_sentinels_have_no_gradient(device):
     experts = make_experts(has_bias=True).to(device)
     experts._is_expert_parallel = True
@@ -264,3 +279,10 @@ def test_importing_the_package_imports_no_transformers():
 def test_without_transformers():
     code = "import sys; sys.modules['transformers'] = None; import torch_moe_ttnn.transformers"
     assert 'pip install "torch_moe_ttnn[transformers]"' in error(code)
+
+
+def test_with_an_older_transformers():
+    code = (
+        "import transformers.integrations.moe; transformers.__version__ = '5.9.0'; import torch_moe_ttnn.transformers"
+    )
+    assert 'at least 5.20.2: it is 5.9.0; install it with pip install "torch_moe_ttnn[transformers]"' in error(code)

@@ -72,8 +72,10 @@ class ChoiceRecorder:
 
         name = self._name(layer)
         metadata = {"layer": name}
-        num_experts = getattr(self._experts[name], "num_experts", None)
-        if num_experts is not None:
+        experts = self._experts[name]
+        num_experts = getattr(experts, "num_experts", None)
+        # Where transformers has divided the experts among ranks, it is the number of this rank's; ids are of all.
+        if num_experts is not None and not getattr(experts, "_is_expert_parallel", False):
             metadata["num_experts"] = str(num_experts)
         save_file(self.choices(name)._asdict(), path, metadata)
 
@@ -88,6 +90,9 @@ class ChoiceRecorder:
         )
 
     def _record(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        # A backward pass calls what gradient checkpoints compute again; ModuleTracker of PyTorch asks so too.
+        if torch._C._current_graph_task_id() != -1:
+            return
         parameters = _parameters(self._experts[name])
         given = dict(zip(parameters, args, strict=False)) | kwargs
         # A copy, for the model may write to its tensors afterwards.
@@ -100,8 +105,9 @@ def record_choices(model: nn.Module) -> Iterator[ChoiceRecorder]:
     """Record what the routers of a model choose while the context is open.
 
     Layers are the modules whose ``forward`` takes ``(hidden_states, top_k_index, top_k_weights)``, as the experts of
-    Hugging Face's models do, whatever computes them. Choices are copied to the CPU at each call, which waits for a
-    device.
+    Hugging Face's models do, whatever computes them; of such modules in each other, as in an ``ExpertParallel``, the
+    outer ones. Choices are copied to the CPU at each call, which waits for a device. What a backward pass computes
+    again, of gradient checkpoints, is not recorded again.
 
     Args:
         model: Any module with such modules in it. What ``torch.compile`` compiled before may call no hooks.
@@ -117,7 +123,12 @@ def record_choices(model: nn.Module) -> Iterator[ChoiceRecorder]:
         ...     model(input_ids)
         >>> recorder.save("choices.safetensors", layer=0)  # doctest: +SKIP
     """
-    experts = {name: module for name, module in model.named_modules() if _parameters(module)[1:3] in _NAMES}
+    experts: dict[str, nn.Module] = {}
+    for name, module in model.named_modules():
+        # Parents come first. What is inside experts gets what they make of the router's choices.
+        is_inside = any(outer == "" or name.startswith(f"{outer}.") for outer in experts)
+        if not is_inside and _parameters(module)[1:3] in _NAMES:
+            experts[name] = module
     if not experts:
         raise RuntimeError(
             "torch_moe_ttnn.record_choices: expected a model with modules whose forward takes (hidden_states, "

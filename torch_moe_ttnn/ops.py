@@ -314,7 +314,7 @@ def grouped_linear(
         bias: (L, out), dtype and device of ``input``. None: no bias.
         grouped_tokens: (N,), int32, on the same device: :attr:`Grouping.grouped_tokens`. Where it is given, ``input``
             is (T, in), and what is multiplied are the rows of ``permute(input, grouped_tokens)``. On the CPU those are
-            never in memory all at once, nor are they kept for the backward pass.
+            in memory a group's at a time, and not kept for the backward pass.
 
     Returns:
         (N, out), dtype of ``input``: row i of group l is ``weight[l] @ row i + bias[l]``, zeros after the last group.

@@ -246,6 +246,22 @@ def case_placements_that_are_wrong():
         place_experts(4, [0.5] if last else None)
 
 
+def case_default_device():
+    """What is computed on the host stays there where new tensors go elsewhere, as to another device."""
+    hidden, ids, weights = tokens()
+    expected = combined_with(place_experts(8), hidden, ids, weights)
+    torch.set_default_device("meta")
+    try:
+        assert_same_bits([combined_with(place_experts(8), hidden, ids, weights)], [expected])
+    finally:
+        torch.set_default_device(None)
+
+
+def combined_with(placement, hidden, ids, weights):
+    dispatched = dispatch(hidden, ids, weights, placement, max_tokens=5)
+    return combine(dispatched.rows, dispatched)
+
+
 def case_groups_and_meshes():
     """A group of some ranks, in an order of its own; a mesh of one dimension, and a dimension of a mesh."""
     _rank, size = ranks()

@@ -100,10 +100,15 @@ def case_from_full():
     for name, parameter in experts.named_parameters():
         assert parameter is before[name]
         assert torch.equal(parameter, getattr(whole, name).flip(0))
-    part = ExpertParallel.from_full(Experts(), place_experts(NUM_EXPERTS))
+    part = Experts()
+    # Where new tensors go has no part in it.
+    with torch.device("meta"):
+        part = ExpertParallel.from_full(part, place_experts(NUM_EXPERTS))
     assert part.experts.num_experts == len(part.placement.local_experts) == part.experts.up.shape[0]
     assert f"{part.experts.num_experts} of 8 experts on rank {dist.get_rank()}" in repr(part)
     assert copy.deepcopy(part).placement is part.placement
+    # A file of its choices says how many experts there are, on all ranks.
+    assert part.num_experts == NUM_EXPERTS
 
 
 def case_from_full_refuses():

@@ -51,7 +51,7 @@ def agree(offer: Offer | None, placement: Placement) -> Agreement:
     # The host needs the counts: a group that takes tensors there is asked to. All ranks must choose the same device,
     # whatever a rank that fails was given.
     device = dist.distributed_c10d._get_object_coll_device(placement.group)
-    sent = torch.tensor(_encoded(offer, placement.num_experts), dtype=torch.int32).to(device)
+    sent = torch.tensor(_encoded(offer, placement.num_experts), dtype=torch.int32, device=device)
     received = sent.new_empty(dist.get_world_size(placement.group) * sent.shape[0])
     dist.all_gather_single(received, sent, group=placement.group)
     received = received.cpu().to(torch.int64).view(-1, sent.shape[0])

@@ -71,13 +71,18 @@ class ExpertParallel(nn.Module):
                 raise ValueError(f"{_NAME}.from_full: expected parameters without a gradient, got one of {name}")
         if -1 in placement.local_experts:
             raise ValueError(f"{_NAME}.from_full: expected an expert in each place, got {placement.local_experts}")
-        kept = torch.tensor(placement.local_experts, dtype=torch.int64)
+        kept = torch.tensor(placement.local_experts, dtype=torch.int64, device="cpu")
         for tensor in tensors.values():
             # The parameter stays the object that it was, for whoever holds it.
             tensor.data = tensor.data[kept.to(tensor.device)]
         if hasattr(experts, "num_experts"):
             experts.num_experts = len(placement.local_experts)  # type: ignore[assignment]
         return cls(experts, placement, max_tokens=max_tokens)
+
+    @property
+    def num_experts(self) -> int:
+        """E, on all ranks."""
+        return self.placement.num_experts
 
     def forward(self, hidden_states: Tensor, top_k_index: Tensor, top_k_weights: Tensor) -> Tensor:
         """Compute the experts of this rank's tokens, wherever they are: a collective call.

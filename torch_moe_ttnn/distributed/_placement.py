@@ -112,7 +112,7 @@ def place_experts(
         if num_experts < 1:
             raise ValueError(f"{_NAME}: expected num_experts of at least 1, got {num_experts}")
         if local_experts is None:
-            parts = torch.arange(num_experts).tensor_split(num_ranks)
+            parts = torch.arange(num_experts, device="cpu").tensor_split(num_ranks)
             local_experts = parts[rank]
         offer = num_experts, _as_ids(local_experts)
     except Exception:

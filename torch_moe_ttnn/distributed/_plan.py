@@ -56,11 +56,11 @@ def plan(counts: Tensor, placement: Placement, max_tokens: int | None) -> Plan:
     own = counts[rank]
     rows_to_send = _ranges(of_slots(own.cumsum(0) - own) + begins[rank], lengths[rank])
     received = lengths[:, slots.ranks == rank]
-    places = torch.arange(received.shape[1]).expand_as(received)
+    places = torch.arange(received.shape[1], device="cpu").expand_as(received)
     return Plan(
         rows_to_send,
         places.flatten().repeat_interleave(received.flatten()),
-        torch.zeros(counts.shape[0], dtype=torch.int64).index_add(0, slots.ranks, lengths[rank]).tolist(),
+        torch.zeros(counts.shape[0], dtype=torch.int64, device="cpu").index_add(0, slots.ranks, lengths[rank]).tolist(),
         received.sum(1).tolist(),
         total - taken,
     )
@@ -69,4 +69,4 @@ def plan(counts: Tensor, placement: Placement, max_tokens: int | None) -> Plan:
 def _ranges(begins: Tensor, lengths: Tensor) -> Tensor:
     """Return the numbers of several ranges, one range after another."""
     offsets = lengths.cumsum(0)
-    return (begins - offsets + lengths).repeat_interleave(lengths) + torch.arange(int(lengths.sum()))
+    return (begins - offsets + lengths).repeat_interleave(lengths) + torch.arange(int(lengths.sum()), device="cpu")

@@ -34,4 +34,4 @@ def slots_of(experts_of_ranks: Sequence[Sequence[int]]) -> Slots:
             replica.append(seen.get(expert, 0))
             seen[expert] = replica[-1] + 1
     columns = ranks, experts, replica, [seen[expert] for expert in experts]
-    return Slots(*(torch.tensor(column, dtype=torch.int64) for column in columns))
+    return Slots(*(torch.tensor(column, dtype=torch.int64, device="cpu") for column in columns))

@@ -10,11 +10,16 @@ and others, in training and inference, eager and compiled.
 """
 
 try:
-    import transformers.integrations.moe  # noqa: F401
+    import transformers.integrations.moe
+    from packaging.version import Version
+
+    # Older ones have an interface of this name too, whose experts lack what is asked of them here.
+    if Version(transformers.__version__) < Version("5.20.2"):
+        raise ImportError(f"it is {transformers.__version__}")
 except ImportError as error:
     _message = (
-        "torch_moe_ttnn.transformers expects transformers of at least 5.20.2, and it could not be imported: install it "
-        'with pip install "torch_moe_ttnn[transformers]"'
+        f"torch_moe_ttnn.transformers expects transformers of at least 5.20.2: {error}; install it with "
+        'pip install "torch_moe_ttnn[transformers]"'
     )
     raise ImportError(_message) from error
 

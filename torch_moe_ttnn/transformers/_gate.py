@@ -23,14 +23,18 @@ def activate(experts: Any, projected: Tensor) -> Tensor:  # noqa: ANN401
     """
     if not experts.has_gate:
         activated: Tensor = experts.act_fn(projected)
-    elif (
-        type(experts)._apply_gate is _default_apply_gate
-        and isinstance(experts.act_fn, SiLUActivation)
-        and not torch.is_grad_enabled()
-    ):
+    elif not torch.is_grad_enabled() and _has_common_gate(experts):
         # What most models have, in place: two more tensors of this size cost more than what is computed here.
         gate, up = projected.chunk(2, dim=-1)
         activated = functional.silu(gate, inplace=True).mul_(up)
     else:
         activated = experts._apply_gate(projected)
     return activated
+
+
+def _has_common_gate(experts: Any) -> bool:  # noqa: ANN401
+    """Return whether the gate is SiLU's, and nobody has put something in its place or looks on with a hook."""
+    if getattr(experts._apply_gate, "__func__", None) is not _default_apply_gate:
+        return False
+    activation = experts.act_fn
+    return type(activation) is SiLUActivation and not activation._forward_hooks and not activation._forward_pre_hooks

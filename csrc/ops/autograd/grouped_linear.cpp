@@ -22,7 +22,8 @@ const c10::TypedOperatorHandle<GroupedLinear>& grouped_linear_operator() {
 
 // (N,), int32: the group of each row, -1 after the last group.
 at::Tensor groups_of_rows(const at::Tensor& group_offsets, const c10::SymInt& num_rows) {
-  const at::Tensor row = at::arange(num_rows, group_offsets.options());
+  // Of a tensor that is there, so that a subclass, such as of fake tensors, makes its own.
+  const at::Tensor row = group_offsets.new_ones_symint({num_rows}).cumsum(0, at::kInt) - 1;
   const at::Tensor ends = group_offsets.slice(0, 1);
   return at::searchsorted(ends, row, /*out_int32=*/true, /*right=*/true)
       .masked_fill(row.ge(group_offsets.select(0, -1)), -1);
