@@ -3,9 +3,12 @@
 // Groups of consecutive rows, as a grouping's offsets say.
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include <ATen/core/Tensor.h>
+
+#include "ops/cpu/choices.h"
 
 namespace moe::cpu {
 
@@ -42,11 +45,22 @@ class Groups {
     return offsets_[size_];
   }
 
-  // Calls `visit(group, begin, num_rows)` for each group, in order.
+  // Calls `visit(group, begin, num_rows)` for each group: several at once, each by one thread, which takes the next
+  // group when it is done; or, where one group has most of the rows, one after another, so that `visit` can have all
+  // threads itself.
   template <typename Visit>
   void for_each(const Visit& visit) const {
-    for (int64_t group = 0; group < size_; ++group) {
-      visit(group, offsets_[group], offsets_[group + 1] - offsets_[group]);
+    std::atomic<int64_t> next = 0;
+    const auto visit_all = [&](int64_t, int64_t) {
+      for (int64_t group; (group = next++) < size_;) {
+        visit(group, offsets_[group], offsets_[group + 1] - offsets_[group]);
+      }
+    };
+    const int64_t num_threads = at::get_num_threads();
+    if (most_rows_ * num_threads > rows_in_use()) {
+      visit_all(0, 1);
+    } else {
+      parallel_for(num_threads, 1, visit_all);
     }
   }
 
