@@ -313,8 +313,8 @@ def grouped_linear(
         group_offsets: (L + 1,), int32, on the same device: :attr:`Grouping.group_offsets`.
         bias: (L, out), dtype and device of ``input``. None: no bias.
         grouped_tokens: (N,), int32, on the same device: :attr:`Grouping.grouped_tokens`. Where it is given, ``input``
-            is (T, in), and what is multiplied are the rows of ``permute(input, grouped_tokens)``. On the CPU those are
-            in memory a group's at a time, and not kept for the backward pass.
+            is (T, in), and what is multiplied are the rows of ``permute(input, grouped_tokens)``. On the CPU each
+            thread has a group's in memory at a time, and none are kept for the backward pass.
 
     Returns:
         (N, out), dtype of ``input``: row i of group l is ``weight[l] @ row i + bias[l]``, zeros after the last group.
