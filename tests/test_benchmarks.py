@@ -62,6 +62,16 @@ def test_grouping_is_measured_against_the_same_outputs(monkeypatch):
     assert_same_bits(plain, GROUPING(*choices, 128))
 
 
+def test_layer():
+    few = ["--tokens", "1", "--threads", "1", "--batches", "1", "--new-tokens", "2", "--seconds", "0.01"]
+    rows = tables("layer.py", *few)
+    layers, generated = rows[:5], rows[5:]
+    assert [row[1:4] for row in layers[1:]] == [[dtype, "1", "1"] for dtype in ("bfloat16", "float32")] * 2
+    assert all(0 < float(cell) < 1000 for row in layers[1:] for cell in row[5:8])
+    assert [row[:3] for row in generated[1:]] == [["bfloat16", "1", "1"], ["float32", "1", "1"]]
+    assert all(float(cell) > 0 for row in generated[1:] for cell in row[3:])
+
+
 def test_launch():
     _, *rows = tables("launch.py", "--samples", "3", TORCH_TT_RUNTIME="emulated")
     assert {row[3] for row in rows} == {"`torch.add` on CPU", *OPERATORS}
