@@ -1,7 +1,9 @@
 """Mixture-of-Experts routing operators for PyTorch, for CPU and Tenstorrent devices.
 
 Importing the package registers the operators ``prepare_mapping``, ``prepare_routing``, ``prepare_grouping``,
-``permute`` and ``unpermute`` in ``torch.ops.moe``, and the device ``tt`` with its module ``torch.tt``.
+``permute``, ``grouped_linear`` and ``unpermute`` in ``torch.ops.moe``, and the device ``tt`` with its module
+``torch.tt``. ``torch_moe_ttnn.transformers`` has Hugging Face's models use them, ``torch_moe_ttnn.distributed`` divides
+experts among processes, ``torch_moe_ttnn.ttnn`` takes ttnn's tensors; each is imported by itself.
 """
 
 from torch_moe_ttnn._load import library_path, load
