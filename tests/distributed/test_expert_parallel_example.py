@@ -15,12 +15,14 @@ EXAMPLE = ROOT / "examples" / "expert_parallel.py"
 
 
 @pytest.mark.parametrize(("num_ranks", "device"), [(2, "cpu"), (4, "cpu"), (2, "tt")])
-def test_as_one_process(num_ranks, device):
+def test_as_one_process(num_ranks, device, tmp_path):
+    # An environment with the package alone has no NumPy, which some calls of torch.distributed need.
+    (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError(__name__)")
     # torchrun of this Python, at a port that is free.
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_ranks)]
     process = subprocess.run(
         [*command, EXAMPLE, "--device", device, "--tokens", "33", "--experts", "10"],
-        env=os.environ | ranks.ENVIRONMENT,
+        env=os.environ | ranks.ENVIRONMENT | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=200,

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch import distributed as dist
 
+from torch_moe_ttnn.distributed._gather import gather_numbers
 from torch_moe_ttnn.distributed._placement import Placement
 
 NAME = "torch_moe_ttnn.distributed.dispatch"
@@ -48,13 +48,7 @@ def agree(offer: Offer | None, placement: Placement) -> Agreement:
     Raises:
         RuntimeError: a rank has failed, or ranks differ in what must be the same. Raised on every rank alike.
     """
-    # The host needs the counts: a group that takes tensors there is asked to. All ranks must choose the same device,
-    # whatever a rank that fails was given.
-    device = dist.distributed_c10d._get_object_coll_device(placement.group)
-    sent = torch.tensor(_encoded(offer, placement.num_experts), dtype=torch.int32, device=device)
-    received = sent.new_empty(dist.get_world_size(placement.group) * sent.shape[0])
-    dist.all_gather_single(received, sent, group=placement.group)
-    received = received.cpu().to(torch.int64).view(-1, sent.shape[0])
+    received = gather_numbers(_encoded(offer, placement.num_experts), torch.int32, placement.group)
     failed, hidden_sizes, dtypes, capacities, rows, outputs = received[:, :_FIELDS].T.tolist()
     if any(failed):
         raise RuntimeError(f"{NAME}: rank {failed.index(1)} could not prepare its tokens; its own error tells why")

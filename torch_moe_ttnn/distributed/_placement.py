@@ -12,9 +12,12 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.distributed.device_mesh import DeviceMesh
 
+from torch_moe_ttnn.distributed._gather import gather_numbers
 from torch_moe_ttnn.distributed._slots import Slots, slots_of
 
 _NAME = "torch_moe_ttnn.distributed.place_experts"
+# In place of a number of experts.
+_FAILED = -1
 _ID_DTYPES = (torch.uint16, torch.uint32, torch.int32, torch.int64)
 
 
@@ -106,7 +109,6 @@ def place_experts(
     """
     group = _process_group(group)
     rank, num_ranks = dist.get_rank(group), dist.get_world_size(group)
-    offers: list[tuple[int, tuple[int, ...]] | None] = [None] * num_ranks
     try:
         num_experts = operator.index(num_experts)
         if num_experts < 1:
@@ -114,21 +116,26 @@ def place_experts(
         if local_experts is None:
             parts = torch.arange(num_experts, device="cpu").tensor_split(num_ranks)
             local_experts = parts[rank]
-        offer = num_experts, _as_ids(local_experts)
+        ids = _as_ids(local_experts)
+        # Numbers that can be sent.
+        torch.tensor([num_experts, *ids], dtype=torch.int64, device="cpu")
     except Exception:
         # The others wait for this rank's word.
         with contextlib.suppress(RuntimeError):
-            dist.all_gather_object(offers, None, group=group)
+            gather_numbers([_FAILED, 0], torch.int64, group)
         raise
-    dist.all_gather_object(offers, offer, group=group)
-    failed = [each for each, offer in enumerate(offers) if offer is None]
-    if failed:
-        raise RuntimeError(f"{_NAME}: rank {failed[0]} could not say what it holds; its own error tells why")
-    complete = [offer for offer in offers if offer is not None]
-    counts = [each for each, _ in complete]
+    counts, lengths = gather_numbers([num_experts, len(ids)], torch.int64, group).T.tolist()
+    if _FAILED in counts:
+        raise RuntimeError(
+            f"{_NAME}: rank {counts.index(_FAILED)} could not say what it holds; its own error tells why"
+        )
     if len(set(counts)) > 1:
         raise ValueError(f"{_NAME}: expected the same num_experts on every rank, got {counts}")
-    return Placement(group, rank, num_experts, tuple(experts for _, experts in complete))
+    padded = [*ids, *[-1] * (max(lengths) - len(ids))]
+    held = gather_numbers(padded, torch.int64, group).tolist()
+    return Placement(
+        group, rank, num_experts, tuple(tuple(each[:length]) for each, length in zip(held, lengths, strict=True))
+    )
 
 
 def _process_group(group: dist.ProcessGroup | DeviceMesh | None) -> dist.ProcessGroup:
