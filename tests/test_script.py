@@ -57,7 +57,9 @@ def test_errors_are_the_operators():
         scripted(IDS, WEIGHTS[:1])
 
 
-@pytest.mark.parametrize("name", ["prepare_mapping", "prepare_routing", "prepare_grouping", "permute", "unpermute"])
+@pytest.mark.parametrize(
+    "name", ["prepare_mapping", "prepare_routing", "prepare_grouping", "permute", "unpermute", "grouped_linear"]
+)
 def test_a_wrapper_itself_says_what_to_script(name):
     with pytest.raises(RuntimeError, match=rf"script a function that calls it or torch\.ops\.moe\.{name}$") as error:
         torch.jit.script(getattr(torch_moe_ttnn, name))

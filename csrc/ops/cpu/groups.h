@@ -35,11 +35,6 @@ class Groups {
     }
   }
 
-  // Of the largest group.
-  int64_t most_rows() const {
-    return most_rows_;
-  }
-
   // Rows in groups; those after them belong to none.
   int64_t rows_in_use() const {
     return offsets_[size_];
@@ -67,7 +62,7 @@ class Groups {
  private:
   const int32_t* offsets_;
   int64_t size_;
-  int64_t most_rows_ = 0;
+  int64_t most_rows_ = 0;  // of the largest group
 };
 
 }  // namespace moe::cpu
