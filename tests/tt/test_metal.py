@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import torch_moe_ttnn
-from support import processes
+from support import metalium, processes
+from support.metalium import LIBRARY
 
 PACKAGE = Path(torch_moe_ttnn.__file__).parent
 CHECKOUT = Path(__file__).parents[2]
-LIBRARY = Path(torch_moe_ttnn._C.tt.metal_library())
 SIMULATOR = os.environ.get("TT_METAL_SIMULATOR", "")
 
 needs_library = pytest.mark.skipif(not LIBRARY.exists(), reason="built without TT-Metalium")
@@ -64,12 +64,9 @@ def test_no_such_runtime_root():
 
 @pytest.fixture(scope="module")
 def prefix() -> Path:
-    """Return the prefix of the TT-Metalium that the metal runtime was built with."""
     if not LIBRARY.exists():
         pytest.skip("built without TT-Metalium")
-    entries = subprocess.run(["readelf", "-d", LIBRARY], check=True, capture_output=True, text=True).stdout
-    (entry,) = (line for line in entries.splitlines() if "RUNPATH" in line)
-    return Path(entry.partition("[")[2].partition("]")[0]).parent
+    return metalium.prefix()
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +83,7 @@ def other_build(prefix, tmp_path_factory) -> Path:
     (folder / "libtt_metal.so").unlink()
     (folder / "libtt_metal.so").write_bytes(content.replace(build_id, bytes(20)))
     # The device's files are found from the libraries, where TT_METAL_RUNTIME_ROOT does not say where they are.
-    places = (prefix / place for place in ("runtime", "libexec/tt-metalium", "."))
-    for place in next(place for place in places if (place / "tt_metal/hw").is_dir()).iterdir():
+    for place in metalium.runtime_root().iterdir():
         if place.name != "build":
             (folder.parents[1] / place.name).symlink_to(place)
     # What the libraries need lies beside the package, as in a wheel.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support import processes
+from support import metalium, processes
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("TT_METAL_SIMULATOR") or os.environ.get("TORCH_TT_RUNTIME") == "emulated",
@@ -56,7 +56,7 @@ def test_no_home(tmp_path):
 
 def test_a_runtime_root_of_any_name(tmp_path):
     root = tmp_path / "my root"
-    root.symlink_to(os.environ["TT_METAL_RUNTIME_ROOT"])
+    root.symlink_to(metalium.runtime_root())
     assert use_in(tmp_path, TT_METAL_RUNTIME_ROOT=str(root), TT_METAL_CACHE=str(tmp_path / "cache")) == RESULT
 
 

@@ -1,0 +1,22 @@
+"""The TT-Metalium that the metal runtime was built with."""
+
+import subprocess
+from pathlib import Path
+
+import torch_moe_ttnn
+
+LIBRARY = Path(torch_moe_ttnn._C.tt.metal_library())
+"""The metal runtime, which is there where the package was built with a TT-Metalium."""
+
+
+def prefix() -> Path:
+    """Return the prefix that the metal runtime was built with."""
+    entries = subprocess.run(["readelf", "-d", LIBRARY], check=True, capture_output=True, text=True).stdout
+    (entry,) = (line for line in entries.splitlines() if "RUNPATH" in line)
+    return Path(entry.partition("[")[2].partition("]")[0]).parent
+
+
+def runtime_root() -> Path:
+    """Return the folder with the device's headers and firmware, which TT_METAL_RUNTIME_ROOT need not name."""
+    places = (prefix() / place for place in ("runtime", "libexec/tt-metalium", "."))
+    return next(place for place in places if (place / "tt_metal/hw").is_dir())
