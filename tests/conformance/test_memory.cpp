@@ -100,6 +100,27 @@ TEST(the_host_reads_what_it_wrote_at_any_offset) {
   CHECK(all == expected);
 }
 
+TEST(only_the_rest_of_the_last_page_may_be_lost) {
+  auto device = open_device();
+  const uint32_t page_size = 2 * device->properties().dram_alignment;
+  const uint64_t size = uint64_t{page_size} * (device->properties().dram_banks + 3);
+  for (const auto& [offset, count] :
+       {std::pair<uint64_t, uint64_t>{0, size - 1}, {0, 5}, {page_size, 1}, {3, 7}, {7, size - page_size}, {0, size}}) {
+    std::vector<std::byte> expected = pattern(size, 0);
+    const auto buffer = device->allocate(size, page_size);
+    device->write(buffer, 0, expected);
+    const std::vector<std::byte> bytes = pattern(count, 99);
+    device->write(buffer, offset, bytes, RestOfPage::kUndefined);
+    std::ranges::copy(bytes, expected.begin() + static_cast<std::ptrdiff_t>(offset));
+    std::vector<std::byte> all(size);
+    device->read(buffer, 0, all);
+    const auto lost = static_cast<std::ptrdiff_t>(offset + count);
+    const auto kept = static_cast<std::ptrdiff_t>(round_up(offset + count, page_size));
+    CHECK(std::equal(all.begin(), all.begin() + lost, expected.begin()));
+    CHECK(std::equal(all.begin() + kept, all.end(), expected.begin() + kept));
+  }
+}
+
 TEST(a_kernel_sees_pages_where_the_host_wrote_them) {
   auto device = open_device();
   for (const uint32_t page_size :

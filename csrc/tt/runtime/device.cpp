@@ -166,11 +166,12 @@ std::shared_ptr<Buffer> Device::view(uint32_t address, uint64_t size, uint32_t p
   return do_view(address, size, page_size);
 }
 
-void Device::write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {
+void Device::write(
+    const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source, RestOfPage rest) {
   check_open();
   check_owned(buffer.get(), "buffer");
   check_range(*buffer, offset, source.size());
-  do_write(buffer, offset, source);
+  do_write(buffer, offset, source, rest);
 }
 
 void Device::read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) {

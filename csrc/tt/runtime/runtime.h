@@ -81,6 +81,12 @@ struct BufferSpan {
   uint64_t offset = 0;
 };
 
+// What becomes of the bytes behind those that are written, in the last page.
+enum class RestOfPage : uint8_t {
+  kKept,
+  kUndefined,  // nobody uses them; a runtime that writes whole pages need not wait to read what was there
+};
+
 // The data-movement processors of a Tensix core, by tt-metal's names.
 enum class Processor : uint8_t {
   kRiscv0,  // BRISC
@@ -204,7 +210,11 @@ class Device {
 
   // Bytes of a buffer, from any offset; each happens after everything enqueued before.
   // The source may be reused when write returns.
-  void write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source);
+  void write(
+      const std::shared_ptr<Buffer>& buffer,
+      uint64_t offset,
+      std::span<const std::byte> source,
+      RestOfPage rest = RestOfPage::kKept);
   // Waits until the bytes are there.
   void read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination);
 
@@ -282,7 +292,8 @@ class Device {
   virtual std::shared_ptr<Buffer> do_view(uint32_t /*address*/, uint64_t /*size*/, uint32_t /*page_size*/) {
     return nullptr;
   }
-  virtual void do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) = 0;
+  virtual void do_write(
+      const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source, RestOfPage rest) = 0;
   virtual void do_read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) = 0;
   virtual std::pair<uint32_t, uint32_t> do_noc_coordinates(uint32_t core) const = 0;
   virtual std::shared_ptr<Program> do_build(const ProgramDescription& description) = 0;

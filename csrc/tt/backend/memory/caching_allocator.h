@@ -38,8 +38,9 @@ class DeviceCachingAllocator {
   void abandon() noexcept;
 
   bool contains(const void* address);
-  // The buffer that an address lies in, and the address's offset in it. Throws if no tensor is there.
-  std::pair<std::shared_ptr<runtime::Buffer>, uint64_t> find(const void* address);
+  // The buffer that an address lies in with the address's offset in it, and how many of the bytes from there on were
+  // asked for; those behind them are nobody's. Throws if no tensor is there.
+  std::pair<runtime::BufferSpan, uint64_t> find(const void* address);
 
   c10::CachingDeviceAllocator::DeviceStats stats();
   void reset_accumulated_stats();

@@ -23,8 +23,12 @@ DeviceSpan span_of(const void* address) {
       address,
       ", which is none, or was before ttnn closed the device: make the tensor anew");
   device->check_usable();
-  auto [buffer, offset] = device->caching_allocator().find(address);
-  return {{std::move(buffer), offset}, device};
+  auto [place, size] = device->caching_allocator().find(address);
+  return {std::move(place), device, size};
+}
+
+runtime::RestOfPage rest_of_page(const DeviceSpan& span, uint64_t written) {
+  return written >= span.size ? runtime::RestOfPage::kUndefined : runtime::RestOfPage::kKept;
 }
 
 void copy_bytes(const void* source, void* destination, uint64_t size) {
@@ -36,7 +40,7 @@ void copy_bytes(const void* source, void* destination, uint64_t size) {
   from.device->runtime_device().read(from.buffer, from.offset, bytes);
   const DeviceSpan to = span_of(destination);
   const std::lock_guard lock(to.device->write_mutex());
-  to.device->runtime_device().write(to.buffer, to.offset, bytes);
+  to.device->runtime_device().write(to.buffer, to.offset, bytes, rest_of_page(to, size));
 }
 
 }  // namespace moe::tt::backend

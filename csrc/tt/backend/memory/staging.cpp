@@ -56,9 +56,13 @@ void copy_to_device(const at::Tensor& staging, const at::Tensor& tensor) {
     return;
   }
   const DeviceSpan span = span_of(tensor);
+  const size_t bytes = covered_bytes(tensor);
   span.device->runtime_device().write(
-      span.buffer, span.offset, {static_cast<const std::byte*>(staging.const_data_ptr()), covered_bytes(tensor)});
-  copied_bytes().to_device += covered_bytes(tensor);
+      span.buffer,
+      span.offset,
+      {static_cast<const std::byte*>(staging.const_data_ptr()), bytes},
+      rest_of_page(span, bytes));
+  copied_bytes().to_device += bytes;
 }
 
 bool has_same_layout(const at::Tensor& host, const at::Tensor& tensor) {

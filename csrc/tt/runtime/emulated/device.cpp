@@ -23,13 +23,13 @@ std::shared_ptr<Buffer> EmulatedDevice::do_allocate(uint64_t size, uint32_t page
 }
 
 void EmulatedDevice::do_write(
-    const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {
+    const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source, RestOfPage rest) {
   auto target = std::static_pointer_cast<DramBuffer>(buffer);
-  if (queue_->try_run([&] { target->dram()->write(*target, offset, source); })) {
+  if (queue_->try_run([&] { target->dram()->write(*target, offset, source, rest); })) {
     return;
   }
-  queue_->enqueue([target, offset, copy = std::vector<std::byte>(source.begin(), source.end())] {
-    target->dram()->write(*target, offset, copy);
+  queue_->enqueue([target, offset, rest, copy = std::vector<std::byte>(source.begin(), source.end())] {
+    target->dram()->write(*target, offset, copy, rest);
   });
 }
 

@@ -33,7 +33,11 @@ class EmulatedDevice : public Device {
   }
 
   std::shared_ptr<Buffer> do_allocate(uint64_t size, uint32_t page_size) override;
-  void do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) override;
+  void do_write(
+      const std::shared_ptr<Buffer>& buffer,
+      uint64_t offset,
+      std::span<const std::byte> source,
+      RestOfPage rest) override;
   void do_read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) override;
 
   std::pair<uint32_t, uint32_t> do_noc_coordinates(uint32_t core) const override;

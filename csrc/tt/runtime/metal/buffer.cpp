@@ -90,16 +90,18 @@ void MetalBuffer::for_each_piece(uint64_t offset, uint64_t size, const Call& cal
   }
 }
 
-void MetalBuffer::write(MeshDevice& device, uint64_t offset, std::span<const std::byte> source) {
+void MetalBuffer::write(MeshDevice& device, uint64_t offset, std::span<const std::byte> source, RestOfPage rest) {
   auto& queue = device.mesh_command_queue();
   std::vector<std::byte> pages;
   for_each_piece(offset, source.size(), [&](uint64_t start, uint64_t begin, uint64_t end) {
     const std::byte* bytes = source.data() + (begin - offset);
     const auto target = view(device, start, round_up(end, page_size_));
     if (begin != start || end % page_size_ != 0) {
-      // Pages are written whole: what else is in them stays.
+      // Pages are written whole. What else is in them and has to stay, the device must be asked for and waited for.
       pages.resize(target->size());
-      queue.enqueue_read_mesh_buffer(pages.data(), target, /*blocking=*/true);
+      if (begin != start || rest == RestOfPage::kKept) {
+        queue.enqueue_read_mesh_buffer(pages.data(), target, /*blocking=*/true);
+      }
       std::memcpy(pages.data() + (begin - start), bytes, end - begin);
       bytes = pages.data();
     }

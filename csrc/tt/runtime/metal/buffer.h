@@ -40,7 +40,7 @@ class MetalBuffer final : public Buffer, public ChipResource {
   }
 
   // Any bytes of it, within OpenChip::use.
-  void write(MeshDevice& device, uint64_t offset, std::span<const std::byte> source);
+  void write(MeshDevice& device, uint64_t offset, std::span<const std::byte> source, RestOfPage rest);
   void read(MeshDevice& device, uint64_t offset, std::span<std::byte> destination);
 
  private:

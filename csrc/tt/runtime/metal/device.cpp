@@ -83,9 +83,10 @@ std::shared_ptr<Buffer> MetalDevice::do_view(uint32_t address, uint64_t size, ui
   return std::make_shared<MetalBuffer>(chip_, address, size, page_size);
 }
 
-void MetalDevice::do_write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source) {
+void MetalDevice::do_write(
+    const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<const std::byte> source, RestOfPage rest) {
   chip_->use(str("cannot write to metal device ", chip_->index()), [&](MeshDevice& device) {
-    static_cast<MetalBuffer&>(*buffer).write(device, offset, source);
+    static_cast<MetalBuffer&>(*buffer).write(device, offset, source, rest);
     ++enqueued_;
   });
 }

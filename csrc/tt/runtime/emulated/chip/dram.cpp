@@ -72,10 +72,18 @@ void Dram::for_each_page(const DramBuffer& buffer, uint64_t offset, uint64_t siz
   }
 }
 
-void Dram::write(const DramBuffer& buffer, uint64_t offset, std::span<const std::byte> source) const {
+void Dram::write(const DramBuffer& buffer, uint64_t offset, std::span<const std::byte> source, RestOfPage rest) const {
   for_each_page(buffer, offset, source.size(), [&](std::byte* memory, uint64_t done, uint64_t count) {
     std::memcpy(memory, source.data() + done, count);
   });
+  const uint64_t end = offset + source.size();
+  if (rest == RestOfPage::kUndefined) {
+    // Not what was there, nor zeros: whoever uses it shall notice.
+    for_each_page(
+        buffer, end, round_up(end, buffer.page_size()) - end, [](std::byte* memory, uint64_t, uint64_t count) {
+          poison(memory, count);
+        });
+  }
 }
 
 void Dram::read(const DramBuffer& buffer, uint64_t offset, std::span<std::byte> destination) const {

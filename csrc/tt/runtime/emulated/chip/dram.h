@@ -30,7 +30,7 @@ class Dram : public std::enable_shared_from_this<Dram> {
   }
 
   // Copy bytes of a buffer to and from the host, which sees its pages in order.
-  void write(const DramBuffer& buffer, uint64_t offset, std::span<const std::byte> source) const;
+  void write(const DramBuffer& buffer, uint64_t offset, std::span<const std::byte> source, RestOfPage rest) const;
   void read(const DramBuffer& buffer, uint64_t offset, std::span<std::byte> destination) const;
 
   DramUsage usage();
