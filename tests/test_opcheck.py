@@ -8,6 +8,9 @@ import torch
 from support.choices import ID_DTYPES, WEIGHT_DTYPES
 from torch_moe_ttnn.testing import make_choices
 
+# Registrations are the same whatever runs the kernels; each sample is dozens of calls.
+pytestmark = pytest.mark.any_runtime
+
 SAMPLES = {
     "decoding": {"num_tokens": 1, "top_k": 8, "num_experts": 128},
     "batch": {"num_tokens": 33, "top_k": 4, "num_experts": 40},

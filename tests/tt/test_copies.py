@@ -7,6 +7,8 @@ import torch
 
 from support.checks import bits
 
+pytestmark = pytest.mark.dispatch
+
 DTYPES = [
     torch.bool,
     torch.uint8,

@@ -4,6 +4,8 @@ import pytest
 
 from support import processes
 
+pytestmark = pytest.mark.dispatch
+
 # PyTorch's backward thread lets go of a Python object some time after backward() has returned. If that is while the
 # interpreter ends, the process aborts, on any accelerator; hence the pause.
 ALIVE = """

@@ -6,7 +6,7 @@ import pytest
 
 from support import processes
 
-pytestmark = pytest.mark.usefixtures("room_to_fork")
+pytestmark = [pytest.mark.dispatch, pytest.mark.usefixtures("room_to_fork")]
 
 ERROR = (
     "Cannot use tt devices in a forked subprocess whose parent had opened one. To use tt with multiprocessing, "

@@ -11,6 +11,8 @@ import torch
 import torch_moe_ttnn
 from support import processes
 
+pytestmark = pytest.mark.dispatch
+
 MIB = 2**20
 UNIT = 3 * MIB
 """As many pages in every bank, whichever the chip and its grid: takes no more memory than its bytes."""

@@ -13,6 +13,8 @@ import torch_moe_ttnn
 from support import metalium, processes
 from support.metalium import LIBRARY
 
+pytestmark = pytest.mark.dispatch
+
 PACKAGE = Path(torch_moe_ttnn.__file__).parent
 CHECKOUT = Path(__file__).parents[2]
 SIMULATOR = os.environ.get("TT_METAL_SIMULATOR", "")

@@ -9,6 +9,8 @@ import torch
 
 from support import processes
 
+pytestmark = pytest.mark.dispatch
+
 
 def test_a_device_has_one_stream(other_device):
     stream = torch.tt.current_stream()

@@ -13,6 +13,8 @@ from support.checks import assert_same_bits
 from support.choices import choices_on
 from support.operators import MAPPING, PERMUTE, ROUTING
 
+pytestmark = pytest.mark.dispatch
+
 
 def wrong(expert: int) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Return the arguments of a call with an id out of range."""
