@@ -1,5 +1,7 @@
 """The operators on whatever hypothesis thinks of."""
 
+import os
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,12 @@ from hypothesis import strategies as st
 from support.checks import assert_matches_reference, assert_same_bits
 from support.choices import ID_DTYPES, NO_EXPERT, WEIGHT_DTYPES
 from support.operators import GROUPING, MAPPING, PERMUTE, ROUTING, UNPERMUTE
+
+
+def examples(count):
+    """Return hypothesis' settings: for a simulated chip, which takes a tenth of a second a call, a fifth of the examples."""
+    simulated = os.environ.get("TORCH_TT_RUNTIME") != "emulated" and "TT_METAL_SIMULATOR" in os.environ
+    return settings(max_examples=count // 5 if simulated else count, deadline=None)
 
 
 @st.composite
@@ -57,26 +65,26 @@ def indexed_rows(draw, num_dimensions):
     return torch.randn(num_rows, size, generator=generator).to(dtype), index, generator
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(call=calls())
 def test_any_call(operator, device, call):
     assert_matches_reference(operator, device, *call)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(call=calls(), data=st.data())
 def test_any_options(operator, device, call, data):
     assert_matches_reference(operator, device, *call, **data.draw(options(operator, call[-1])))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(drawn=indexed_rows(1))
 def test_any_rows(device, drawn):
     rows, index, _ = drawn
     assert_same_bits(PERMUTE(rows.to(device), index.to(device)), PERMUTE.expected(rows, index))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(drawn=indexed_rows(2), weight_dtype=st.sampled_from(WEIGHT_DTYPES))
 def test_any_sums(device, drawn, weight_dtype):
     rows, positions, generator = drawn
@@ -85,7 +93,7 @@ def test_any_sums(device, drawn, weight_dtype):
     assert_same_bits(actual, UNPERMUTE.expected(rows, weights, positions))
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(call=calls(), data=st.data())
 def test_grouping_makes_sense(device, call, data):
     """Without the reference: a choice's row has its token and its weight, and groups lie within their offsets."""
@@ -107,7 +115,7 @@ def test_grouping_makes_sense(device, call, data):
         assert (sizes <= given["max_tokens"]).all()
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(call=calls())
 def test_routing_makes_sense(device, call):
     """Without the reference: counts add up to the choices that route somewhere, and lists ascend."""
