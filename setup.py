@@ -7,6 +7,7 @@ libmoe_tt_metal.so    csrc/tt/runtime/metal, where there is a TT-Metalium; links
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from setuptools.command.build_py import build_py
 os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
 
 import torch
-from torch.utils.cpp_extension import BuildExtension, include_paths, library_paths
+from torch.utils.cpp_extension import BuildExtension, get_cxx_compiler, include_paths, library_paths
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = "torch_moe_ttnn"
@@ -29,6 +30,11 @@ BUILD_INFO = "_build_info.py"
 # What TT-Metalium compiles at run time, within csrc. The kernels find the contract by its place beside them.
 DEVICE_CODE = ("contract", "tt/kernels", "tt/runtime/limits.h")
 
+# Where each folder is compiled as one file; tests/test_setup.py says what that asks of them. The loops of csrc/ops/cpu
+# stay apart: what else is in a file moves the compiler's choices of what to inline.
+JOINED = ("ops", "tt/backend", "tt/runtime/metal")
+APART = ("ops/cpu",)
+
 DEBUG = os.environ.get("DEBUG", "0") == "1"
 
 
@@ -37,6 +43,32 @@ def sources(folder, without=()):
     apart = [ROOT / "csrc" / name for name in without]
     files = sorted((ROOT / "csrc" / folder).glob("**/*.cpp"))
     return [str(file.relative_to(ROOT)) for file in files if not any(file.is_relative_to(place) for place in apart)]
+
+
+def within(source, rooms):
+    """Return whether a C++ file is in one of these folders of csrc, or below it."""
+    return any(Path(source).is_relative_to(Path("csrc") / room) for room in rooms)
+
+
+def join(sources, folder):
+    """Return what to compile in place of sources: files of JOINED by one a folder, which is written to `folder`."""
+    units = {}
+    for source in sources:
+        joined = within(source, JOINED) and not within(source, APART)
+        units.setdefault(Path(source).parent if joined else source, []).append(source)
+    compiled = []
+    for place, members in units.items():
+        if len(members) == 1:
+            compiled += members
+            continue
+        unit = Path(folder) / f"{'_'.join(place.relative_to('csrc').parts)}.cpp"
+        text = "".join(f'#include "{Path(member).relative_to("csrc")}"\n' for member in members)
+        # Written anew, one that is the same would be compiled again.
+        if not unit.exists() or unit.read_text() != text:
+            unit.parent.mkdir(parents=True, exist_ok=True)
+            unit.write_text(text)
+        compiled.append(str(unit))
+    return compiled
 
 
 def shared_library(name, sources, flags=(), link_flags=(), **options):
@@ -98,6 +130,18 @@ def metal_library():
     )
 
 
+def check_tools(include_dirs):
+    """Exit with one line where what compiles C++ is missing; the errors of ninja and the compiler are pages long."""
+    compiler = shlex.split(get_cxx_compiler())[0]
+    if shutil.which(compiler) is None:
+        sys.exit(f"no C++ compiler: expected {compiler} in PATH. Install one, such as Debian's package g++, or set CXX")
+    if not any((Path(folder) / "Python.h").exists() for folder in include_dirs):
+        sys.exit(
+            f"no headers of Python: expected Python.h in {' or '.join(include_dirs)}. Install them, such as Debian's "
+            "package python3-dev, or use a Python that has them"
+        )
+
+
 def metalium_prefix():
     """Return the prefix of the TT-Metalium to build against, or None where the metal runtime is left out."""
     wanted = os.environ.get("TORCH_MOE_METAL", "")
@@ -157,6 +201,7 @@ class BuildLibraries(BuildExtension):
         return super().get_export_symbols(ext) if ext.name.endswith("._C") else ext.export_symbols
 
     def build_extensions(self):
+        check_tools(self.include_dirs)
         if getattr(self, "editable_mode", False):
             # Not setuptools' temporary folder: the next installation compiles what has changed.
             self.build_temp = os.path.join("build", f"editable-{sys.implementation.cache_tag}")
@@ -184,6 +229,7 @@ class BuildLibraries(BuildExtension):
             ext.library_dirs.append(str(folder))
         # A folder for each, as each has a build.ninja.
         shared, self.build_temp = self.build_temp, os.path.join(self.build_temp, ext.name.rpartition(".")[2])
+        ext.sources = join(ext.sources, self.build_temp)
         super().build_extension(ext)
         self.build_temp = shared
         if ext.name.endswith("._C"):

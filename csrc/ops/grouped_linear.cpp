@@ -20,7 +20,7 @@ namespace moe {
 namespace {
 
 // N, the rows that are multiplied.
-c10::SymInt num_rows_of(const at::Tensor& input, const std::optional<at::Tensor>& grouped_tokens) {
+c10::SymInt num_output_rows(const at::Tensor& input, const std::optional<at::Tensor>& grouped_tokens) {
   return grouped_tokens.has_value() ? grouped_tokens->sym_size(0) : input.sym_size(0);
 }
 
@@ -102,7 +102,7 @@ void check_grouped_linear(
 
 at::Tensor empty_grouped_linear(
     const at::Tensor& input, const at::Tensor& weight, const std::optional<at::Tensor>& grouped_tokens) {
-  return empty_output({num_rows_of(input, grouped_tokens), weight.sym_size(1)}, input.scalar_type(), input);
+  return empty_output({num_output_rows(input, grouped_tokens), weight.sym_size(1)}, input.scalar_type(), input);
 }
 
 void check_grouped_linear_backward_weight(
@@ -114,7 +114,7 @@ void check_grouped_linear_backward_weight(
   check_input(op, input, group_offsets, grouped_tokens);
   check_rows(op, "grad", "(N, out)", grad);
   check_like(op, input, "grad", grad);
-  const auto num_rows = num_rows_of(input, grouped_tokens);
+  const auto num_rows = num_output_rows(input, grouped_tokens);
   TORCH_SYM_CHECK(
       grad.sym_size(0).sym_eq(num_rows), op, ": expected grad of ", num_rows, " rows, got shape ", grad.sym_sizes());
 }

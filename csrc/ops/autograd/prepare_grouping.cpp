@@ -5,7 +5,7 @@
 namespace moe::autograd {
 namespace {
 
-using Forward = GroupingOutputs(
+using PrepareGrouping = GroupingOutputs(
     const at::Tensor&,
     const at::Tensor&,
     c10::SymInt,
@@ -42,7 +42,7 @@ GroupingOutputs prepare_grouping(
     const std::optional<at::Tensor>& local_experts,
     c10::SymInt alignment,
     std::optional<c10::SymInt> max_tokens) {
-  static const auto op = find_operator<Forward>(kPrepareGrouping);
+  static const auto op = find_operator<PrepareGrouping>(kPrepareGrouping);
   check_no_forward_mode(kPrepareGrouping, routing_weights);
   GroupingOutputs grouping = call_below(
       op,

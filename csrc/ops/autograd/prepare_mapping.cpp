@@ -4,7 +4,7 @@
 namespace moe::autograd {
 namespace {
 
-using Forward = at::Tensor(const at::Tensor&, const at::Tensor&, c10::SymInt, const std::optional<at::Tensor>&);
+using PrepareMapping = at::Tensor(const at::Tensor&, const at::Tensor&, c10::SymInt, const std::optional<at::Tensor>&);
 
 at::Tensor prepare_mapping(
     c10::DispatchKeySet keys,
@@ -12,7 +12,7 @@ at::Tensor prepare_mapping(
     const at::Tensor& routing_weights,
     c10::SymInt num_experts,
     const std::optional<at::Tensor>& local_experts) {
-  static const auto op = find_operator<Forward>(kPrepareMapping);
+  static const auto op = find_operator<PrepareMapping>(kPrepareMapping);
   static const auto derivative = find_operator<ChoicesDerivative>(kPrepareMappingBackward);
   check_no_forward_mode(kPrepareMapping, routing_weights);
   at::Tensor mapping = call_below(op, keys, selected_experts, routing_weights, num_experts, local_experts);

@@ -4,7 +4,7 @@
 namespace moe::autograd {
 namespace {
 
-using Forward = RoutingOutputs(
+using PrepareRouting = RoutingOutputs(
     const at::Tensor&, const at::Tensor&, c10::SymInt, const std::optional<at::Tensor>&, std::optional<c10::SymInt>);
 
 RoutingOutputs prepare_routing(
@@ -14,7 +14,7 @@ RoutingOutputs prepare_routing(
     c10::SymInt num_experts,
     const std::optional<at::Tensor>& local_experts,
     std::optional<c10::SymInt> max_tokens) {
-  static const auto op = find_operator<Forward>(kPrepareRouting);
+  static const auto op = find_operator<PrepareRouting>(kPrepareRouting);
   static const auto derivative = find_operator<ChoicesDerivative>(kPrepareRoutingBackward);
   check_no_forward_mode(kPrepareRouting, routing_weights);
   RoutingOutputs routing =
