@@ -217,12 +217,14 @@ def test_a_name_of_two_files_is_found(tmp_path):
     assert list(conflicts([first, second])) == []
 
 
-def test_a_header_that_only_another_file_includes_is_found(setup, tmp_path):
+@pytest.mark.parametrize(
+    "use", ["TORCH_LIBRARY_IMPL(moe, CPU, m) {}", "torch::Library* library;", "auto zero = at::zeros({1});"]
+)
+def test_a_header_that_only_another_file_includes_is_found(setup, tmp_path, use):
     folders = (CSRC, *map(Path, setup["include_paths"]()))
-    first, second = tmp_path / "first.cpp", tmp_path / "second.cpp"
+    first, second, whole = (tmp_path / f"{name}.cpp" for name in ("first", "second", "whole"))
     first.write_text("#include <torch/library.h>\n#include <ATen/ops/zeros.h>\n")
-    for use in ("TORCH_LIBRARY_IMPL(moe, CPU, m) {}", "torch::Library* library;", "auto a = at::zeros({1});"):
-        second.write_text(use)
-        assert list(lacking([first, second], folders)) != []
-        second.write_text(first.read_text() + use)
-        assert list(lacking([first, second], folders)) == []
+    second.write_text(use)
+    whole.write_text(first.read_text() + use)
+    assert list(lacking([first, second], folders)) != []
+    assert list(lacking([first, whole], folders)) == []
