@@ -201,12 +201,12 @@ class BuildLibraries(BuildExtension):
         return super().get_export_symbols(ext) if ext.name.endswith("._C") else ext.export_symbols
 
     def build_extensions(self):
+        prefix = metalium_prefix()
         check_tools(self.include_dirs)
         if getattr(self, "editable_mode", False):
             # Not setuptools' temporary folder: the next installation compiles what has changed.
             self.build_temp = os.path.join("build", f"editable-{sys.implementation.cache_tag}")
         metal = self.ext_map[METAL_LIBRARY]
-        prefix = metalium_prefix()
         if prefix is None:
             self.extensions.remove(metal)
             # One of an earlier build would be loaded, and fit no longer.

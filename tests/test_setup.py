@@ -16,6 +16,8 @@ CSRC = ROOT / "csrc"
 
 pytestmark = pytest.mark.any_runtime
 
+pytest.importorskip("setuptools", minversion="77", reason="setup.py needs setuptools 77, as pyproject.toml says")
+
 ANONYMOUS = re.compile(r"^namespace \{\n(.*?)^\}  // namespace\n", re.MULTILINE | re.DOTALL)
 # What clang-format leaves at a line's start: a type, or else a function or variable after its type.
 TYPE = re.compile(r"(?:struct|class|enum class|enum|union|using|namespace)\s+(\w+)\b(?!::)")
