@@ -12,7 +12,7 @@ from support.operators import GROUPING, MAPPING, PERMUTE, ROUTING, UNPERMUTE
 
 
 def examples(count):
-    """Return hypothesis' settings: for a simulated chip, which takes a tenth of a second a call, a fifth of the examples."""
+    """Return hypothesis' settings: a fifth of the examples for a simulated chip, which is that much slower and more."""
     simulated = os.environ.get("TORCH_TT_RUNTIME") != "emulated" and "TT_METAL_SIMULATOR" in os.environ
     return settings(max_examples=count // 5 if simulated else count, deadline=None)
 
