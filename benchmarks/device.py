@@ -9,83 +9,11 @@ takes about as long as the larger number of the two.
 
 import argparse
 import itertools
-import json
-import os
-import re
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from torch_moe_ttnn import padded_num_experts
+from torch_moe_ttnn._cli.launches import DRAM_BYTES_A_CLOCK, Case, Launches, clocks_of, traffic_of
 from torch_moe_ttnn._cli.report import markdown
-
-# Bytes a clock between DRAM and the cores: 288 and 512 GB/s, at 1 GHz.
-DRAM_BYTES_A_CLOCK = {"wormhole_b0": 288, "blackhole": 512}
-
-# Cases that one process launches. Each further process launches one of them once more.
-_CASES_A_PROCESS = 8
-
-_CLOCKS = re.compile(r"^\[(\d+)\] [\d.]+ seconds", re.MULTILINE)
-
-
-class Case(NamedTuple):
-    """One launch: uint32 ids, bfloat16 weights and rows."""
-
-    operator: str
-    tokens: int
-    top_k: int
-    num_experts: int
-    alignment: int = 1
-    """Of a grouping's groups."""
-    hidden: int = 0
-    """Elements of the rows that ``permute`` moves."""
-    distribution: str = "uniform"
-    """Of the choices, as ``make_choices`` takes it."""
-
-    @property
-    def num_choices(self) -> int:
-        """T·K."""
-        return self.tokens * self.top_k
-
-    @property
-    def num_rows(self) -> int:
-        """N, the rows of a grouping."""
-        padding = min(self.num_choices, self.num_experts) * (self.alignment - 1)
-        return -(-(self.num_choices + padding) // self.alignment) * self.alignment
-
-    @property
-    def input_bytes(self) -> int:
-        """The bytes of the ids and weights, or of the rows and their tokens."""
-        if self.operator == "permute":
-            return self.tokens * self.hidden * 2 + self.num_rows * 4
-        return self.num_choices * (4 + 2)
-
-    @property
-    def output_bytes(self) -> int:
-        """The bytes of all outputs."""
-        match self.operator:
-            case "prepare_mapping":
-                return self.tokens * self.num_experts * 2
-            case "prepare_routing":
-                return padded_num_experts(self.num_experts) * (4 + self.num_choices * (4 + 2))
-            case "prepare_grouping":
-                return (2 * self.num_experts + 1 + self.num_choices) * 4 + self.num_rows * (4 + 2)
-            case "permute":
-                return self.num_rows * self.hidden * 2
-        raise ValueError(f"expected an operator that is measured, got {self.operator}")
-
-    @property
-    def options(self) -> str:
-        """What the case has beside T, K and E, in words."""
-        words = {
-            "A": f"A = {self.alignment}" if self.alignment > 1 else "",
-            "H": f"H = {self.hidden}" if self.hidden else "",
-            "distribution": "all to the same" if self.distribution == "same" else "",
-        }
-        return ", ".join(word for word in words.values() if word)
 
 
 def _permuted(tokens: int, hidden: int) -> dict[Case, int]:
@@ -125,62 +53,6 @@ _GROWTH = {
     "K": [(1024, top_k, 128) for top_k in (1, 4, 8, 16)],
     "E": [(1024, 8, num_experts) for num_experts in (32, 128, 512)],
 }
-
-
-class Launches(NamedTuple):
-    """What a process that launched said."""
-
-    name: str
-    architecture: str
-    grid: list[int]
-    traffic: list[list[int]]
-    """Bytes read and written, for each case; none where the device does not count them."""
-    clocks: int | None
-    """Of the whole process; None where there is no simulator."""
-
-
-def _run(cases: Sequence[Case], launches: Sequence[int], **environment: str | None) -> Launches:
-    script = Path(__file__).with_name("_launches.py")
-    argument = json.dumps([[*case, count] for case, count in zip(cases, launches, strict=True)])
-    variables = os.environ | environment
-    with tempfile.TemporaryDirectory() as folder:  # TT-Metalium writes into the folder that it is started in
-        process = subprocess.run(
-            [sys.executable, str(script), argument],
-            env={name: value for name, value in variables.items() if value is not None},
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=1800,
-        )
-    report = next((line for line in process.stdout.splitlines() if line.startswith("{")), None)
-    if process.returncode != 0 or report is None:
-        sys.exit(f"{cases}: the process that launches them failed\n{process.stdout}{process.stderr}")
-    clocks = _CLOCKS.search(process.stdout)
-    return Launches(**json.loads(report), clocks=int(clocks[1]) if clocks else None)
-
-
-def clocks_of(cases: Iterable[Case], grid: str | None = None) -> tuple[dict[Case, int], Launches]:
-    """Return the clocks of each launch, on a grid such as ``"8x1"`` or on all cores, and what the chip is."""
-    clocks = {}
-    cases = list(dict.fromkeys(cases))
-    for first in range(0, len(cases), _CASES_A_PROCESS):
-        group = cases[first : first + _CASES_A_PROCESS]
-        once = _run(group, [1] * len(group), TORCH_TT_RUNTIME="metal", TORCH_TT_GRID=grid)
-        if once.clocks is None:
-            sys.exit("expected a simulated chip: set TT_METAL_SIMULATOR, and what else TT-Metalium wants for it")
-        for case in group:
-            launches = [1 + (case == other) for other in group]
-            more = _run(group, launches, TORCH_TT_RUNTIME="metal", TORCH_TT_GRID=grid)
-            clocks[case] = more.clocks - once.clocks
-    return clocks, once
-
-
-def traffic_of(cases: Iterable[Case], architecture: str) -> dict[Case, tuple[int, int]]:
-    """Return the bytes that each launch reads from DRAM and writes to it, on all cores."""
-    cases = list(dict.fromkeys(cases))
-    counted = _run(cases, [1] * len(cases), TORCH_TT_RUNTIME="emulated", TORCH_TT_EMULATED_ARCH=architecture)
-    return {case: tuple(moved) for case, moved in zip(cases, counted.traffic, strict=True)}
 
 
 def _cells(case: Case) -> list[str]:

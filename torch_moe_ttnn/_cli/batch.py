@@ -48,6 +48,13 @@ def one_of(option: str, name: str, names: Collection[str]) -> str:
     return name
 
 
+def checked_seed(seed: int) -> int:
+    """Return the seed if PyTorch takes it."""
+    if not -(2**63) <= seed < 2**63:
+        raise InputError(f"--seed: expected a number of 64 bits, got {seed}")
+    return seed
+
+
 def _or(value: _T | None, default: _T) -> _T:
     return default if value is None else value
 
@@ -123,9 +130,7 @@ def made_up_batch(arguments: argparse.Namespace) -> Batch:
     tokens = _or(arguments.tokens, DEFAULT_TOKENS)
     if not 0 <= tokens < 2**32:
         raise InputError(f"--tokens: expected a number from 0 to 2^32 - 1, got {tokens}")
-    seed = _or(arguments.seed, 0)
-    if not -(2**63) <= seed < 2**63:
-        raise InputError(f"--seed: expected a number of 64 bits, got {seed}")
+    seed = checked_seed(_or(arguments.seed, 0))
     model = MODELS[name]
     options = _options(arguments)
     _check_memory(f"--tokens {tokens}", tokens, model.top_k, model.num_experts, model.hidden_size, options)

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 import platform
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,11 +24,14 @@ from torch_moe_ttnn._cli.batch import (
     DEFAULT_TOKENS,
     Batch,
     InputError,
+    checked_seed,
     made_up_batch,
     one_of,
     recorded_batch,
 )
 from torch_moe_ttnn._cli.devices import available
+from torch_moe_ttnn._cli.difference import difference
+from torch_moe_ttnn._cli.verify import DEFAULT_PREFIX, verify
 from torch_moe_ttnn.testing import DISTRIBUTIONS, MODELS, reference
 
 _TIMING_SECONDS = 0.3
@@ -90,19 +94,34 @@ def _parser() -> argparse.ArgumentParser:
         "--max-tokens", type=int, metavar="N", help="choices that an expert takes at most (default: no limit)"
     )
     parser.add_argument("--alignment", type=int, metavar="N", help="of the groups (default: 1)")
+    parser.add_argument(
+        "--verify",
+        nargs="?",
+        const="",
+        metavar="PREFIX",
+        help="check everything about the device tt instead, and write PREFIX.json and PREFIX.md, which you can send "
+        f"(default: {DEFAULT_PREFIX})",
+    )
+    parser.add_argument("--full", action="store_true", help="with --verify: every size, for a card")
     return parser
 
 
-def _difference(name: str, actual: Tensor, expected: Tensor) -> str | None:
-    """Return where two tensors' bits first differ, or None."""
-    if actual.shape != expected.shape or actual.dtype != expected.dtype:
-        return f"{name}: {report.shape_and_dtype(actual)} instead of {report.shape_and_dtype(expected)}"
-    bits = {2: torch.int16, 4: torch.int32}[actual.element_size()]
-    differs = torch.nonzero(actual.cpu().view(bits) != expected.view(bits))
-    if len(differs) == 0:
-        return None
-    first = tuple(differs[0].tolist())
-    return f"{name}: {len(differs)} elements differ, the first at {first}: {actual[first]} instead of {expected[first]}"
+def _verify(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Do what ``--verify`` asks for and return the exit status."""
+    for option, default in vars(parser.parse_args([])).items():
+        if option not in ("device", "seed", "verify", "full") and getattr(arguments, option) != default:
+            raise InputError(f"--{option.replace('_', '-')} is of a batch, and --verify makes up its own")
+    if arguments.device == "cpu":
+        raise InputError("--device: expected tt, whose outputs --verify compares with the CPU's; got cpu")
+    one_of("--device", "tt", available())
+    seed = secrets.randbelow(10**6) if arguments.seed is None else checked_seed(arguments.seed)
+    prefix = Path(arguments.verify or DEFAULT_PREFIX)
+    if prefix.is_dir():
+        prefix /= DEFAULT_PREFIX
+    try:
+        return verify(prefix, seed=seed, full=arguments.full)
+    except OSError as error:
+        raise InputError(f"--verify {prefix}: {error}") from error
 
 
 def _calls(batch: Batch) -> dict[str, _Call]:
@@ -132,7 +151,7 @@ def _run(name: str, call: _Call, device: torch.device) -> _Run:
     arguments, options = tree_map_only(Tensor, lambda tensor: tensor.to(device), (call.arguments, call.options))
     outputs = as_dict(operator(*arguments, **options))
     expected = as_dict(getattr(reference, name)(*call.arguments, **call.options))
-    differences = [_difference(output, outputs[output], expected[output]) for output in expected]
+    differences = [difference(output, outputs[output], expected[output]) for output in expected]
     timer = Timer(
         "operator(*arguments, **options)",
         globals={"operator": operator, "arguments": arguments, "options": options},
@@ -160,6 +179,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
+        if arguments.verify is not None:
+            return _verify(arguments, parser)
+        if arguments.full:
+            raise InputError("--full goes with --verify")
         devices = available()
         if arguments.device is not None:
             devices = [one_of("--device", arguments.device, devices)]
@@ -199,7 +222,7 @@ def main(argv: list[str] | None = None) -> int:
     experts = range(batch.num_experts) if local is None else local.tolist()
     print(f"\n{report.load(counts, experts, sys.stdout.encoding)}")
 
-    differences = [f"{name} on {device}: {run.difference}" for (name, device), run in runs.items() if run.difference]
-    for difference in differences:
-        print(difference, file=sys.stderr)
-    return 1 if differences else 0
+    differing = [f"{name} on {device}: {run.difference}" for (name, device), run in runs.items() if run.difference]
+    for line in differing:
+        print(line, file=sys.stderr)
+    return 1 if differing else 0

@@ -1,0 +1,112 @@
+"""The document of a verification: what its JSON file holds, and nothing of who ran it."""
+
+import contextlib
+import datetime
+import json
+import os
+import pwd
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+FORMAT = "torch_moe_ttnn-verify"
+VERSION = 1
+"""Goes up where a reader of an earlier version would misunderstand; what is merely new does not change it."""
+
+# Absolute paths, but for those that are the same on every machine.
+_PATHS = re.compile(r"(?<![\w./<])(?!/(?:dev|proc|sys)/)~?/(?:[^\s/'\":,;()\[\]<>]+/)+([^\s/'\":,;()\[\]<>]*)")
+
+# Shorter ones are parts of words, such as the user "tt".
+_SHORTEST_NAME = 3
+
+
+class Anonymous:
+    """Leaves out of texts who ran it, where: names of users and hosts, and all of a path but its last part."""
+
+    def __init__(self) -> None:
+        homes = {os.environ.get("HOME", ""), str(Path.home())}
+        names = {os.environ.get("USER", ""), os.environ.get("LOGNAME", "")}
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwuid(os.getuid())
+            homes.add(entry.pw_dir)
+            names.add(entry.pw_name)
+        host = socket.gethostname()
+        replaced = [(home, "~", "") for home in homes if len(home) > 1]
+        replaced += [(name, "<user>", r"\b") for name in names - {"root"} if len(name) >= _SHORTEST_NAME]
+        hosts = {host, host.partition(".")[0]} - {"localhost"}
+        replaced += [(name, "<host>", r"\b") for name in hosts if len(name) >= _SHORTEST_NAME]
+        # The longest first: one may be a part of another.
+        self._replaced = [
+            (re.compile(f"{edge}{re.escape(name)}(?![\\w-])"), instead)
+            for name, instead, edge in sorted(replaced, key=lambda entry: -len(entry[0]))
+        ]
+
+    def text(self, text: str) -> str:
+        """Return a text without them."""
+        for pattern, instead in self._replaced:
+            text = pattern.sub(instead, text)
+        return _PATHS.sub(r"…/\1", text)
+
+    def entry(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return what JSON has by name without them."""
+        return {self.text(name): self._value(value) for name, value in values.items()}
+
+    def _value(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return self.entry(value)
+        if isinstance(value, (list, tuple)):
+            return [self._value(item) for item in value]
+        return value
+
+
+class Document:
+    """A verification so far.
+
+    It is written at each step and reaches the disk at once, so that a machine that stops leaves a file that says where.
+    """
+
+    def __init__(self, file: Path, *, seed: int, full: bool) -> None:
+        self._file = file
+        self._anonymous = Anonymous()
+        self._began = datetime.datetime.now(datetime.timezone.utc)
+        self._entries: list[dict[str, Any]] = []
+        self.content: dict[str, Any] = {
+            "format": FORMAT,
+            "version": VERSION,
+            "began": self._began.isoformat(timespec="seconds"),
+            "seed": seed,
+            "full": full,
+            "result": "unfinished",
+            "seconds": 0.0,
+            "checks": self._entries,
+        }
+
+    def note(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """Take a check's entry, in place of the last one if that was still running; return it as it is written."""
+        entry = self._anonymous.entry(entry)
+        if self._entries and self._entries[-1]["result"] == "running":
+            self._entries.pop()
+        self._entries.append(entry)
+        self._write()
+        return entry
+
+    def finish(self) -> bool:
+        """Note that all checks were made; return whether none failed."""
+        passed = all(entry["result"] != "failed" for entry in self._entries)
+        self.content["result"] = "passed" if passed else "failed"
+        self._write()
+        return passed
+
+    def _write(self) -> None:
+        seconds = datetime.datetime.now(datetime.timezone.utc) - self._began
+        self.content["seconds"] = round(seconds.total_seconds(), 1)
+        text = json.dumps(self.content, indent=1, ensure_ascii=False)
+        beside = self._file.with_name(f"{self._file.name}.part")
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._file)
