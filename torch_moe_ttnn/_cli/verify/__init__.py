@@ -4,9 +4,11 @@ A group is a module whose ``CHECKS`` run in a process of their own. ``PREFIX.jso
 ``docs/command-line.md`` has; ``PREFIX.md`` is a page made of it.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from torch_moe_ttnn._cli.verify.document import Document
 from torch_moe_ttnn._cli.verify.page import page
@@ -25,6 +27,14 @@ LIMIT = 180.0
 
 INTERRUPTED = 130
 """The exit status where the user interrupted it."""
+
+
+def _print(entry: dict[str, Any]) -> None:
+    """Print a line of a check that has ended."""
+    if entry["result"] != "running":
+        line = f"{entry['result']:<7}  {entry['seconds']:>6.1f} s  {entry['group']}: {entry['name']}"
+        reason = entry["reason"].partition("\n")[0]
+        print(f"{line}: {reason}" if reason else line, flush=True)
 
 
 def verify(prefix: Path, *, seed: int, full: bool = False, groups: Sequence[str] = GROUPS, limit: float = LIMIT) -> int:
@@ -49,12 +59,9 @@ def verify(prefix: Path, *, seed: int, full: bool = False, groups: Sequence[str]
     status = INTERRUPTED
     try:
         for group in groups:
-            for entry in run_group(group, seed=seed, full=full, limit=limit):
-                noted = document.note(entry)
-                if noted["result"] != "running":
-                    line = f"{noted['result']:<7}  {noted['seconds']:>6.1f} s  {noted['group']}: {noted['name']}"
-                    reason = noted["reason"].partition("\n")[0]
-                    print(f"{line}: {reason}" if reason else line, flush=True)
+            with contextlib.closing(run_group(group, seed=seed, full=full, limit=limit)) as entries:
+                for entry in entries:
+                    _print(document.note(entry))
         status = 0 if document.finish() else 1
     except KeyboardInterrupt:
         print("interrupted")

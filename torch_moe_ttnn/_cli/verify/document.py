@@ -31,22 +31,22 @@ class Anonymous:
             entry = pwd.getpwuid(os.getuid())
             homes.add(entry.pw_dir)
             names.add(entry.pw_name)
+        names.discard("root")
         host = socket.gethostname()
-        replaced = [(home, "~", "") for home in homes if len(home) > 1]
-        replaced += [(name, "<user>", r"\b") for name in names - {"root"} if len(name) >= _SHORTEST_NAME]
         hosts = {host, host.partition(".")[0]} - {"localhost"}
-        replaced += [(name, "<host>", r"\b") for name in hosts if len(name) >= _SHORTEST_NAME]
-        # The longest first: one may be a part of another.
-        self._replaced = [
-            (re.compile(f"{edge}{re.escape(name)}(?![\\w-])"), instead)
-            for name, instead, edge in sorted(replaced, key=lambda entry: -len(entry[0]))
-        ]
+        self._homes = [(home, "~") for home in homes if len(home) > 1]
+        self._names = [(name, "<user>") for name in names] + [(name, "<host>") for name in hosts]
 
     def text(self, text: str) -> str:
         """Return a text without them."""
-        for pattern, instead in self._replaced:
-            text = pattern.sub(instead, text)
-        return _PATHS.sub(r"…/\1", text)
+        for home, instead in self._homes:
+            text = re.sub(rf"{re.escape(home)}(?![\w-])", instead, text)
+        text = _PATHS.sub(r"…/\1", text)
+        # The longest first: one may be a part of another.
+        for name, instead in sorted(self._names, key=lambda pair: -len(pair[0])):
+            if len(name) >= _SHORTEST_NAME:
+                text = re.sub(rf"\b{re.escape(name)}(?![\w-])", instead, text)
+        return text
 
     def entry(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return what JSON has by name without them."""

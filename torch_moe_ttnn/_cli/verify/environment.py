@@ -65,12 +65,10 @@ def _software(setting: Setting) -> Details:
 
 
 def _machine(setting: Setting) -> Details:
-    pages = {
-        place.name.removeprefix(
-            "hugepages-"
-        ): f"{_read(place / 'free_hugepages')} of {_read(place / 'nr_hugepages')} free"
-        for place in sorted(Path("/sys/kernel/mm/hugepages").glob("hugepages-*"))
-    }
+    pages = [
+        f"{place.name}: {_read(place / 'free_hugepages')} of {_read(place / 'nr_hugepages')} free"
+        for place in sorted(Path("/sys/kernel/mm/hugepages").glob("*"))
+    ]
     mounts = re.findall(r"^\S+ (\S+) hugetlbfs (\S+)", _read(Path("/proc/mounts")) or "", re.MULTILINE)
     return {
         "processor": _found(r"^model name\s*: (.*)$", "/proc/cpuinfo") or platform.machine(),

@@ -101,16 +101,16 @@ def _of_every_dtype() -> Iterator[_Case]:
 
 
 def _of_models(full: bool, rows: bool) -> Iterator[_Case]:
-    """Yield the contract's shapes; with rows as wide as a model's where they are moved and are few."""
+    """Yield the contract's shapes; with rows as wide as a model's where a kernel moves them and they are few."""
     distributions = itertools.cycle(DISTRIBUTIONS)
     for name, model in MODELS.items():
         tokens: tuple[int, ...] = _ALL_TOKENS if full else _TOKENS
         if not full and name == "qwen3-30b-a3b":
             tokens = (*_TOKENS, 1000, 4096)
         for num_tokens in tokens:
-            wide = num_tokens <= 33 or (full and num_tokens <= 4096)
+            wide = rows and num_tokens <= (4096 if full else 33)
             case = _Case(num_tokens, model.top_k, model.num_experts, hidden_size=model.hidden_size if wide else 64)
-            for distribution in DISTRIBUTIONS if full and not rows else (next(distributions),):
+            for distribution in DISTRIBUTIONS if full else (next(distributions),):
                 yield case._replace(distribution=distribution)
 
 
@@ -265,7 +265,8 @@ _CALLS: dict[str, tuple[Callable[[_Case, int], _Call], bool]] = {
     "prepare_routing": (_of_choices("local_experts", "max_tokens"), False),
     "prepare_grouping": (_grouping_of, False),
     "permute": (_of_permute, True),
-    "unpermute": (_of_unpermute, True),
+    # These two run by way of the host.
+    "unpermute": (_of_unpermute, False),
     "grouped_linear": (_of_grouped_linear, False),
 }
 

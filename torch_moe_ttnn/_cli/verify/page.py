@@ -77,11 +77,15 @@ def _failure(check: dict[str, Any]) -> str:
     return "\n\n".join([head, f"{_cell(check['description'])}{at}", *blocks])
 
 
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() == {"header", "rows"}
+
+
 def _details(check: dict[str, Any]) -> list[str]:
     if not check["details"]:
         return []
-    values = {name: value for name, value in check["details"].items() if not isinstance(value, dict)}
-    tables = {name: value for name, value in check["details"].items() if isinstance(value, dict)}
+    values = {name: value for name, value in check["details"].items() if not _is_table(value)}
+    tables = {name: value for name, value in check["details"].items() if _is_table(value)}
     parts = [f"### {check['group']}: {check['name']}"]
     if values:
         parts.append(report.markdown(("", ""), [(_cell(name), _cell(value)) for name, value in values.items()]))

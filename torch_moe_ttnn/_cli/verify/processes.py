@@ -14,13 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import IO, Any
 
 from torch_moe_ttnn._cli.verify.check import Check
 
 _OUTPUT_BYTES = 6000
 """Of what a process printed, the end, for the report."""
+
+_SECONDS_OF_PYTHON = 60.0
+"""That Python and torch have at least to start and to end, on a busy machine."""
 
 _SECONDS_TO_ABORT = 5
 """That a process has to print where it hangs."""
@@ -49,6 +52,7 @@ class _Child:
         self._limit = limit
         self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._told = 0
+        self._pending = len(names)
         self._lines, writing = os.pipe()
         task = json.dumps({"module": group, "names": list(names), "seed": seed, "full": full})
         try:
@@ -67,19 +71,23 @@ class _Child:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield what the process tells, and end when it has ended well; else raise ``_LostError``."""
-        buffer = b""
+        patient = max(self._limit, _SECONDS_OF_PYTHON)
+        buffer, limit = b"", patient
         while True:
-            if not select.select([self._lines], [], [], self._limit)[0]:
-                raise _LostError(f"nothing was heard for {self._limit:g} seconds, and the process was ended")
+            if not select.select([self._lines], [], [], limit)[0]:
+                raise _LostError(f"nothing was heard for {limit:g} seconds, and the process was ended")
             chunk = os.read(self._lines, 1 << 16)
             if not chunk:
                 break
             *lines, buffer = (buffer + chunk).split(b"\n")
-            yield from map(json.loads, lines)
+            for event in map(json.loads, lines):
+                self._pending -= event["event"] == "end"
+                yield event
+            limit = self._limit if self._pending else patient
         try:
-            status = self._process.wait(self._limit)
+            status = self._process.wait(patient)
         except subprocess.TimeoutExpired:
-            raise _LostError(f"the process did not end within {self._limit:g} seconds, and was ended") from None
+            raise _LostError(f"the process did not end within {patient:g} seconds, and was ended") from None
         if status != 0:
             raise _LostError(f"the process ended {_in_words(status)}")
 
@@ -113,7 +121,7 @@ def _in_words(status: int) -> str:
     return f"by {signal.Signals(-status).name}"
 
 
-def run_group(group: str, *, seed: int, full: bool, limit: float) -> Iterator[dict[str, Any]]:
+def run_group(group: str, *, seed: int, full: bool, limit: float) -> Generator[dict[str, Any], None, None]:
     """Run the checks of a group.
 
     Args:
