@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -47,6 +49,16 @@ def run(tmp_path, capsys):
 
 def results(document):
     return {check["name"]: check["result"] for check in document["checks"]}
+
+
+def until(found, seconds=60):
+    """Return what is found, as soon as it is something."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := found():
+            return value
+        time.sleep(0.05)
+    raise TimeoutError
 
 
 def check_of(document, name):
@@ -199,6 +211,20 @@ def test_an_interrupt(group, run, monkeypatch):
     assert "interrupted\n" in printed
     with pytest.raises(ProcessLookupError):
         os.kill(processes[0], 0)
+
+
+def test_a_parent_that_is_killed(group, tmp_path):
+    """Nothing keeps the chip."""
+    file = tmp_path / "pid"
+    name = group("orphan", waits=f"print(os.getpid(), file=open({str(file)!r}, 'w'), flush=True)\ntime.sleep(1000)")
+    code = (
+        f"import pathlib, torch_moe_ttnn._cli.verify as v; v.verify(pathlib.Path('report'), seed=1, groups=[{name!r}])"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.DEVNULL) as parent:
+        pid = until(lambda: file.exists() and file.read_text().endswith("\n") and int(file.read_text()))
+        parent.kill()
+    # Reaped or not, it runs no more.
+    until(lambda: not Path(f"/proc/{pid}/stat").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z")
 
 
 class TestAnonymous:

@@ -4,17 +4,21 @@ Takes the descriptor of a pipe and, as JSON, the module that has the checks, the
 a line of JSON into the pipe when a check begins, when it says what it is at, and when it ends.
 """
 
+import ctypes
 import faulthandler
 import importlib
 import json
 import os
 import resource
+import signal
 import sys
 import time
 import traceback
 from typing import Any
 
 from torch_moe_ttnn._cli.verify.check import Check, Setting, SkippedError
+
+_PR_SET_PDEATHSIG = 1
 
 
 def _result(check: Check, setting: Setting) -> dict[str, Any]:
@@ -32,6 +36,8 @@ def main() -> None:
     # The parent ends a process that hangs by SIGABRT: this prints where it is.
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    # A chip that is held by a process whose parent was killed would not be free for the next one.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     descriptor, task = int(sys.argv[1]), json.loads(sys.argv[2])
     # TT-Metalium starts compilers, which would keep it open.
     os.set_inheritable(descriptor, False)

@@ -17,6 +17,9 @@ VERSION = 1
 # Absolute paths, but for those that are the same on every machine.
 _PATHS = re.compile(r"(?<![\w./<])(?!/(?:dev|proc|sys)/)~?/(?:[^\s/'\":,;()\[\]<>]+/)+([^\s/'\":,;()\[\]<>]*)")
 
+# Of a check's entry, what does not come from this package alone.
+_FREE_TEXTS = ("reason", "at", "details", "traceback", "output")
+
 # Shorter ones are parts of words, such as the user "tt".
 _SHORTEST_NAME = 3
 
@@ -48,17 +51,14 @@ class Anonymous:
                 text = re.sub(rf"\b{re.escape(name)}(?![\w-])", instead, text)
         return text
 
-    def entry(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Return what JSON has by name without them."""
-        return {self.text(name): self._value(value) for name, value in values.items()}
-
-    def _value(self, value: object) -> object:
+    def value(self, value: object) -> object:
+        """Return a value of JSON without them; what it holds by name keeps its names."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return self.entry(value)
+            return {name: self.value(item) for name, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self._value(item) for item in value]
+            return [self.value(item) for item in value]
         return value
 
 
@@ -86,7 +86,7 @@ class Document:
 
     def note(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Take a check's entry, in place of the last one if that was still running; return it as it is written."""
-        entry = self._anonymous.entry(entry)
+        entry = {name: self._anonymous.value(value) if name in _FREE_TEXTS else value for name, value in entry.items()}
         if self._entries and self._entries[-1]["result"] == "running":
             self._entries.pop()
         self._entries.append(entry)
