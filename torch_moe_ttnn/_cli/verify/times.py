@@ -48,8 +48,12 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
+def _three_digits(number: float) -> float:
+    return float(f"{number:.3g}")
+
+
 def _microseconds(seconds: float) -> float:
-    return round(seconds * 1e6, 2)
+    return _three_digits(seconds * 1e6)
 
 
 def _times_anyway() -> Details:
@@ -94,8 +98,8 @@ def _launches(setting: Setting) -> Details:
         count = max(1, min(_MOST_LAUNCHES, int(_SAMPLE_SECONDS / in_a_row(1))))
         seconds = statistics.median(in_a_row(count) / count for _ in range(_samples()))
         gigabytes = (case.input_bytes + case.output_bytes) / seconds / 1e9
-        share = f"{gigabytes / bandwidth:.1%}" if bandwidth else "unknown"
-        rows.append((case.operator, case.tokens, count, _microseconds(seconds), round(gigabytes, 3), share))
+        share = f"{gigabytes / bandwidth:.3%}" if bandwidth else "unknown"
+        rows.append((case.operator, case.tokens, count, _microseconds(seconds), _three_digits(gigabytes), share))
     header = ("operator", "T", "launches in a row", "us a launch", "GB/s in and out", "of DRAM's")
     dram = {"GB/s of DRAM": bandwidth} if bandwidth else {}
     return {"K": 8, "E": 128, "rows of": 2048, **dram, "launches": table(header, rows), **_times_anyway()}
@@ -122,7 +126,7 @@ def _copies(setting: Setting) -> Details:
 
             waited_for()
             seconds = statistics.median(_seconds(waited_for) for _ in range(_samples()))
-            rows.append((way, size, _microseconds(seconds), round(size / seconds / 1e9, 4)))
+            rows.append((way, size, _microseconds(seconds), _three_digits(size / seconds / 1e9)))
     return {"copies": table(("copy", "bytes", "us", "GB/s"), rows), **_times_anyway()}
 
 
