@@ -12,6 +12,8 @@ import pytest
 
 from torch_moe_ttnn._cli import main as command_line
 from torch_moe_ttnn._cli import verify
+from torch_moe_ttnn._cli.verify import environment
+from torch_moe_ttnn._cli.verify.check import Setting
 from torch_moe_ttnn._cli.verify.document import Anonymous
 from torch_moe_ttnn._cli.verify.page import page
 
@@ -225,6 +227,33 @@ def test_a_parent_that_is_killed(group, tmp_path):
         parent.kill()
     # Reaped or not, it runs no more.
     until(lambda: not Path(f"/proc/{pid}/stat").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z")
+
+
+def test_cards(tmp_path, monkeypatch):
+    """As tt-kmd shows them: what tells one card from another of its kind is left out."""
+    nodes, places = tmp_path / "nodes", tmp_path / "class"
+    for index in range(2):
+        (places / f"tenstorrent!{index}" / "device").mkdir(parents=True)
+        attributes = {"tt_aiclk": "1000", "tt_serial": "0x1234", "tt_asic_id": "0x5678", "tt_card_type": "n300"}
+        for name, value in attributes.items():
+            (places / f"tenstorrent!{index}" / name).write_text(f"{value}\n")
+        (places / f"tenstorrent!{index}/device/current_link_width").write_text("16\n")
+        nodes.mkdir(exist_ok=True)
+        (nodes / f"{index}").touch()
+    (tmp_path / "version").write_text("2.9.0\n")
+    for name, place in {"_NODES": nodes, "_CLASS": places, "_DRIVER": tmp_path / "version"}.items():
+        monkeypatch.setattr(environment, name, place)
+    (cards,) = (check for check in environment.CHECKS if check.name == "cards")
+    details = cards.run(Setting(0, False, print))
+    assert details["kernel driver"] == "2.9.0"
+    of_each = [
+        ("readable and writable", "yes"),
+        ("tt_card_type", "n300"),
+        ("tt_aiclk", "1000"),
+        ("PCI current_link_width", "16"),
+    ]
+    assert details["chips"]["rows"] == [[f"{index}", *row] for index in range(2) for row in of_each]
+    assert environment.clocks_of_cards() == ["1000", "1000"]
 
 
 class TestAnonymous:

@@ -28,6 +28,11 @@ _OF_A_CHIP = (
 )
 _OF_ITS_PCI = ("device", "subsystem_device", "current_link_speed", "current_link_width", "numa_node")
 
+# Where the kernel shows the cards and their driver.
+_NODES = Path("/dev/tenstorrent")
+_CLASS = Path("/sys/class/tenstorrent")
+_DRIVER = Path("/sys/module/tenstorrent/version")
+
 _VARIABLES = re.compile(r"(TT|TORCH|OMP|OMPI|MKL)_\w+")
 
 
@@ -88,20 +93,30 @@ def _variables(setting: Setting) -> Details:
     }
 
 
+def _place(node: Path) -> Path:
+    """Return where the driver tells about a chip; the name is that of its node, with the kernel's "!" for a slash."""
+    return _CLASS / f"tenstorrent!{node.name}"
+
+
 def _cards(setting: Setting) -> Details:
-    nodes = sorted(Path("/dev/tenstorrent").glob("[0-9]*"))
-    driver = _read(Path("/sys/module/tenstorrent/version"))
+    nodes = sorted(_NODES.glob("[0-9]*"))
+    driver = _read(_DRIVER)
     if not nodes and driver is None:
-        raise SkippedError("there is no /dev/tenstorrent, and its kernel driver is not loaded")
+        raise SkippedError(f"there is no {_NODES}, and its kernel driver is not loaded")
     rows = []
     for node in nodes:
-        place = Path(f"/sys/class/tenstorrent/tenstorrent!{node.name}")
         usable = "yes" if os.access(node, os.R_OK | os.W_OK) else "no"
-        attributes = [(name, _read(place / name)) for name in _OF_A_CHIP]
-        attributes += [(f"PCI {name}", _read(place / "device" / name)) for name in _OF_ITS_PCI]
+        attributes = [(name, _read(_place(node) / name)) for name in _OF_A_CHIP]
+        attributes += [(f"PCI {name}", _read(_place(node) / "device" / name)) for name in _OF_ITS_PCI]
         known = [(name, value) for name, value in attributes if value is not None]
-        rows += [(str(node), *attribute) for attribute in [("readable and writable", usable), *known]]
+        rows += [(node.name, *attribute) for attribute in [("readable and writable", usable), *known]]
     return {"kernel driver": driver or "unknown", "chips": table(("chip", "attribute", "value"), rows)}
+
+
+def clocks_of_cards() -> list[str]:
+    """Return the clock of each card's cores at this moment, in MHz, as the driver tells it."""
+    clocks = (_read(_place(node) / "tt_aiclk") for node in sorted(_NODES.glob("[0-9]*")))
+    return [clock for clock in clocks if clock is not None]
 
 
 CHECKS = [

@@ -10,6 +10,7 @@ from torch_moe_ttnn import tt
 from torch_moe_ttnn._cli.launches import DRAM_BYTES_A_CLOCK, Case, call_of
 from torch_moe_ttnn._cli.verify.check import Check, Details, Setting, table
 from torch_moe_ttnn._cli.verify.device import kind
+from torch_moe_ttnn._cli.verify.environment import clocks_of_cards
 
 # GB/s, at the clock of 1 GHz that the number is of.
 _DRAM_GIGABYTES_A_SECOND = DRAM_BYTES_A_CLOCK
@@ -82,7 +83,7 @@ def _calls(setting: Setting) -> Details:
 def _launches(setting: Setting) -> Details:
     """Time launches in a row, with one wait at the end."""
     bandwidth = _DRAM_GIGABYTES_A_SECOND.get(tt.get_device_properties().architecture)
-    rows = []
+    rows, clocks = [], set()
     for case in _cases(setting):
         setting.at(f"{case.operator}, T = {case.tokens}")
         call = call_of(case)
@@ -97,12 +98,14 @@ def _launches(setting: Setting) -> Details:
         in_a_row(1)
         count = max(1, min(_MOST_LAUNCHES, int(_SAMPLE_SECONDS / in_a_row(1))))
         seconds = statistics.median(in_a_row(count) / count for _ in range(_samples()))
+        clocks.add(", ".join(clocks_of_cards()))
         gigabytes = (case.input_bytes + case.output_bytes) / seconds / 1e9
         share = f"{gigabytes / bandwidth:.3%}" if bandwidth else "unknown"
         rows.append((case.operator, case.tokens, count, _microseconds(seconds), _three_digits(gigabytes), share))
     header = ("operator", "T", "launches in a row", "us a launch", "GB/s in and out", "of DRAM's")
     dram = {"GB/s of DRAM": bandwidth} if bandwidth else {}
-    return {"K": 8, "E": 128, "rows of": 2048, **dram, "launches": table(header, rows), **_times_anyway()}
+    megahertz = {"MHz of the chips, right after": sorted(clocks)} if clocks != {""} else {}
+    return {"K": 8, "E": 128, "rows of": 2048, **dram, **megahertz, "launches": table(header, rows), **_times_anyway()}
 
 
 def _copies(setting: Setting) -> Details:
