@@ -12,7 +12,7 @@ from typing import Any
 
 from torch_moe_ttnn._cli.verify.document import Document
 from torch_moe_ttnn._cli.verify.page import page
-from torch_moe_ttnn._cli.verify.processes import run_group
+from torch_moe_ttnn._cli.verify.processes import checks_of, run_group
 
 GROUPS = tuple(
     f"{__name__}.{group}"
@@ -53,6 +53,8 @@ def verify(prefix: Path, *, seed: int, full: bool = False, groups: Sequence[str]
     Raises:
         OSError: a file cannot be written.
     """
+    for group in groups:
+        checks_of(group)  # what cannot be imported is an error now, and not when its turn comes
     file = prefix.with_name(f"{prefix.name}.json")
     document = Document(file, seed=seed, full=full)
     begin = time.perf_counter()
