@@ -9,12 +9,12 @@
 #include <string>
 
 #include <tt-metalium/host_api.hpp>
-#include <tt-metalium/tt_metal.hpp>
 
 #include "tt/runtime/hardware.h"
 #include "tt/runtime/metal/chip_lock.h"
 #include "tt/runtime/metal/device.h"
 #include "tt/runtime/metal/release.h"
+#include "tt/runtime/metal/simulated_chips.h"
 #include "tt/runtime/metal/surroundings.h"
 #include "tt/runtime/metal/unit_meshes.h"
 #include "tt/runtime/plugin_abi.h"
@@ -84,6 +84,7 @@ class MetalRuntime final : public Runtime {
   explicit MetalRuntime(const std::filesystem::path& kernels) : kernels_(harmless_path(kernels).string()) {
     if (!ttnn_is_loaded()) {
       prepare_surroundings();
+      keep_queues_on_simulated_chips();
     }
     find_runtime_root();
   }
@@ -106,8 +107,7 @@ class MetalRuntime final : public Runtime {
 
  private:
   static uint32_t count() noexcept {
-    // More of them only where this variable describes how they are connected.
-    if (simulator_is_set() && get_env("TT_METAL_MOCK_CLUSTER_DESC_PATH").empty()) {
+    if (simulator_is_set() && !simulated_cluster_is_set()) {
       return 1;
     }
     try {
@@ -118,7 +118,7 @@ class MetalRuntime final : public Runtime {
       // Counting takes the chips for this process; others may want them. Where ttnn is in use they are not ours to
       // give.
       if (!ttnn_is_loaded() && !any_chip_is_open(count)) {
-        metalium::detail::ReleaseOwnership();
+        release_chips();
       }
       return count;
     } catch (...) {

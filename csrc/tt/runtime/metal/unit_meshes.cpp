@@ -6,11 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include <tt-metalium/tt_metal.hpp>
-
 #include "tt/runtime/hardware.h"
 #include "tt/runtime/metal/chip_lock.h"
 #include "tt/runtime/metal/errors.h"
+#include "tt/runtime/metal/simulated_chips.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime::metal {
@@ -23,17 +22,17 @@ constexpr std::chrono::seconds kPatience(10);
 
 bool any_chip_is_open(uint32_t count) {
   for (uint32_t chip = 0; chip < count; ++chip) {
-    if (metalium::detail::GetActiveDevice(static_cast<int>(chip)) != nullptr) {
+    if (active_device(static_cast<int>(chip)) != nullptr) {
       return true;
     }
   }
   return false;
 }
 
-std::shared_ptr<UnitMeshes::Meshes> UnitMeshes::open_all(uint32_t count) {
+std::shared_ptr<Meshes> UnitMeshes::open_all(uint32_t count) {
   std::vector<int> chips(count);
   std::iota(chips.begin(), chips.end(), 0);
-  return std::make_shared<Meshes>(MeshDevice::create_unit_meshes(chips));
+  return std::make_shared<Meshes>(open_unit_meshes(chips));
 }
 
 ChipMesh UnitMeshes::open(uint32_t index, uint32_t count) {
@@ -61,7 +60,10 @@ ChipMesh UnitMeshes::open(uint32_t index, uint32_t count) {
       }
       return borrowed;
     }
-    meshes = translated(opening, [&] { return open_all(count); });
+    meshes = translated(opening, [&] {
+      require_dispatch_to_simulated_chips(count);
+      return open_all(count);
+    });
     meshes_ = meshes;
   }
   MeshDevice* mesh = meshes->at(chip).get();
