@@ -155,7 +155,7 @@ void DeviceCachingAllocator::abandon() noexcept {
   cached_.clear();
 }
 
-std::pair<std::shared_ptr<runtime::Buffer>, uint64_t> DeviceCachingAllocator::find(const void* address) {
+DeviceCachingAllocator::Found DeviceCachingAllocator::find(const void* address) {
   const auto* wanted = static_cast<const std::byte*>(address);
   const std::lock_guard lock(mutex_);
   auto block = blocks_.upper_bound(wanted);
@@ -168,7 +168,7 @@ std::pair<std::shared_ptr<runtime::Buffer>, uint64_t> DeviceCachingAllocator::fi
       static_cast<int>(index_),
       " has the address ",
       address);
-  return {block->second.buffer, offset};
+  return {{block->second.buffer, offset}, block->second.requested};
 }
 
 // The same range of addresses in every bank, also in those that have a page less.

@@ -38,8 +38,12 @@ class DeviceCachingAllocator {
   void abandon() noexcept;
 
   bool contains(const void* address);
-  // The buffer that an address lies in, and the address's offset in it. Throws if no tensor is there.
-  std::pair<std::shared_ptr<runtime::Buffer>, uint64_t> find(const void* address);
+  struct Found {
+    runtime::BufferSpan span;  // from the address on
+    uint64_t end;              // of what was allocated, in the buffer: nobody uses what is behind it
+  };
+  // The buffer that an address lies in. Throws if no tensor is there.
+  Found find(const void* address);
 
   c10::CachingDeviceAllocator::DeviceStats stats();
   void reset_accumulated_stats();

@@ -1,6 +1,8 @@
 #include "tt/backend/memory/device_span.h"
 
+#include <algorithm>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include <c10/util/Exception.h>
@@ -23,8 +25,26 @@ DeviceSpan span_of(const void* address) {
       address,
       ", which is none, or was before ttnn closed the device: make the tensor anew");
   device->check_usable();
-  auto [buffer, offset] = device->caching_allocator().find(address);
-  return {{std::move(buffer), offset}, device};
+  auto [span, end] = device->caching_allocator().find(address);
+  return {std::move(span), device, end};
+}
+
+void DeviceSpan::write(std::span<const std::byte> bytes) const {
+  runtime::Device& runtime_device = device->runtime_device();
+  const uint64_t page_size = buffer->page_size();
+  const uint64_t behind = (offset + bytes.size()) % page_size;  // the beginning of the last page
+  if (offset + bytes.size() < end || behind == 0 || behind > bytes.size()) {
+    runtime_device.write(buffer, offset, bytes);
+    return;
+  }
+  // The last page is written whole. To keep what is behind the bytes, which is nothing, metal would wait for it.
+  const uint64_t before = bytes.size() - behind;
+  if (before > 0) {
+    runtime_device.write(buffer, offset, bytes.first(before));
+  }
+  std::vector<std::byte> page(page_size);
+  std::ranges::copy(bytes.subspan(before), page.begin());
+  runtime_device.write(buffer, offset + before, page);
 }
 
 void copy_bytes(const void* source, void* destination, uint64_t size) {
@@ -36,7 +56,7 @@ void copy_bytes(const void* source, void* destination, uint64_t size) {
   from.device->runtime_device().read(from.buffer, from.offset, bytes);
   const DeviceSpan to = span_of(destination);
   const std::lock_guard lock(to.device->write_mutex());
-  to.device->runtime_device().write(to.buffer, to.offset, bytes);
+  to.write(bytes);
 }
 
 }  // namespace moe::tt::backend

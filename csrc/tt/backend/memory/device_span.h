@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include <ATen/core/Tensor.h>
 
@@ -12,6 +14,10 @@ namespace moe::tt::backend {
 // Bytes on a device: a buffer, an offset in it, and whose buffer it is.
 struct DeviceSpan : runtime::BufferSpan {
   TorchDevice* device = nullptr;
+  uint64_t end = 0;  // of what was allocated, in the buffer: nobody uses what is behind it
+
+  // Writes bytes from here on; they are taken when it returns.
+  void write(std::span<const std::byte> bytes) const;
 };
 
 // The bytes from a tt tensor's first element on. The buffer may be handed to launches: they come before whatever the

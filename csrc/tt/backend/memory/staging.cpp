@@ -55,9 +55,7 @@ void copy_to_device(const at::Tensor& staging, const at::Tensor& tensor) {
   if (tensor.numel() == 0) {
     return;
   }
-  const DeviceSpan span = span_of(tensor);
-  span.device->runtime_device().write(
-      span.buffer, span.offset, {static_cast<const std::byte*>(staging.const_data_ptr()), covered_bytes(tensor)});
+  span_of(tensor).write({static_cast<const std::byte*>(staging.const_data_ptr()), covered_bytes(tensor)});
   copied_bytes().to_device += covered_bytes(tensor);
 }
 
