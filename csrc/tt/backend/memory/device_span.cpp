@@ -7,6 +7,8 @@
 
 #include <c10/util/Exception.h>
 
+#include "tt/support/math.h"
+
 namespace moe::tt::backend {
 
 DeviceSpan span_of(const at::Tensor& tensor) {
@@ -32,19 +34,21 @@ DeviceSpan span_of(const void* address) {
 void DeviceSpan::write(std::span<const std::byte> bytes) const {
   runtime::Device& runtime_device = device->runtime_device();
   const uint64_t page_size = buffer->page_size();
-  const uint64_t behind = (offset + bytes.size()) % page_size;  // the beginning of the last page
-  if (offset + bytes.size() < end || behind == 0 || behind > bytes.size()) {
+  const uint64_t stop = offset + bytes.size();
+  if (stop < end || stop % page_size == 0) {
     runtime_device.write(buffer, offset, bytes);
     return;
   }
-  // The last page is written whole. To keep what is behind the bytes, which is nothing, metal would wait for it.
-  const uint64_t before = bytes.size() - behind;
+  // Metal writes whole pages, from the first bank on. To keep what is behind the bytes, which is nothing, it would read
+  // their last page first, and so wait for the queue: they are filled up to its end, from where it is written on.
+  const uint64_t row = page_size * runtime_device.properties().dram_banks;
+  const uint64_t before = std::max(round_down(stop, row), offset) - offset;
   if (before > 0) {
     runtime_device.write(buffer, offset, bytes.first(before));
   }
-  std::vector<std::byte> page(page_size);
-  std::ranges::copy(bytes.subspan(before), page.begin());
-  runtime_device.write(buffer, offset + before, page);
+  std::vector<std::byte> pages(round_up(stop, page_size) - offset - before);
+  std::ranges::copy(bytes.subspan(before), pages.begin());
+  runtime_device.write(buffer, offset + before, pages);
 }
 
 void copy_bytes(const void* source, void* destination, uint64_t size) {
