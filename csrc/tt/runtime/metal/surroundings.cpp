@@ -78,19 +78,22 @@ std::filesystem::path cache_folder() {
 
 // Writes as much as a kernel takes, and takes it away again; returns what went wrong, or 0.
 int try_to_write(const std::filesystem::path& folder) {
-  constexpr size_t kBlock = 64 * 1024;
-  constexpr size_t kBlocks = 16;
+  constexpr size_t kSize = 1024 * 1024;
   std::string name = folder / "torch_moe_ttnn.XXXXXX";
   const int file = mkstemp(name.data());
   if (file < 0) {
     return errno;
   }
   unlink(name.c_str());
-  const std::string block(kBlock, ' ');
+  const std::string bytes(kSize, ' ');
   int error = 0;
-  for (size_t i = 0; i < kBlocks && error == 0; ++i) {
-    const ssize_t written = write(file, block.data(), block.size());
-    error = written < 0 ? errno : written < static_cast<ssize_t>(block.size()) ? ENOSPC : 0;
+  for (size_t size = 0; size < kSize && error == 0;) {
+    const ssize_t written = write(file, bytes.data(), kSize - size);
+    if (written >= 0) {
+      size += written;
+    } else if (errno != EINTR) {
+      error = errno;
+    }
   }
   close(file);
   return error;
