@@ -1,15 +1,23 @@
-"""``python benchmarks/launch.py``: the host's part of a launch on a device, beside ``torch.add`` on the CPU.
+"""``python benchmarks/launch.py``: the host's part of a launch on a device, beside ``torch.add`` on the CPU and ttnn's.
 
 What the time from the call to its return is spent on: checking arguments, memory for the outputs from the cache,
-looking up the program, enqueueing. The device is idle when a call begins. On the emulated device, and on hardware, the
-call returns while the launch runs; a simulated chip is driven without a dispatcher, so there the call also simulates
-the launch, and its time says nothing of the host's.
+looking up the program, enqueueing. The device is idle when a call begins, and the call returns while the launch runs:
+on the emulated device, on hardware, and on a simulated chip in fast dispatch, whose clock stands still while commands
+are only written to its queue. In slow dispatch a call also simulates a launch, and its time says nothing of the host's.
+
+Where ttnn can be imported and there is a chip, ttnn opens it and ``tt`` borrows it: the same operators on ttnn's
+tensors, and ``ttnn.generic_op`` alone, which enqueues the same launch with its outputs allocated and its descriptor
+made, are timed in the same process.
 """
 
 import argparse
+import contextlib
+import importlib.util
+import os
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -18,6 +26,7 @@ from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import make_choices
 
 SHAPES = ((1, 8, 128), (32, 8, 128), (1024, 8, 128))
+OPERATORS = ("prepare_mapping", "prepare_routing")
 
 
 def _call_times(call: Callable[[], object], wait: Callable[[], object], samples: int) -> list[float]:
@@ -31,6 +40,51 @@ def _call_times(call: Callable[[], object], wait: Callable[[], object], samples:
     return times
 
 
+def _times(call: Callable[[], object], wait: Callable[[], object], samples: int) -> list[str]:
+    """Return the first call's time, the median of further ones and the best of them."""
+    wait()
+    first = _call_times(call, wait, 1)
+    cached = _call_times(call, wait, samples)
+    return [duration(seconds) for seconds in (first[0], statistics.median(cached), min(cached))]
+
+
+def _open_with_ttnn() -> Any:
+    """Return ttnn's device; None where there is no ttnn, or no chip that it could open."""
+    has_chip = os.environ.get("TT_METAL_SIMULATOR") or os.path.exists("/dev/tenstorrent")
+    if os.environ.get("TORCH_TT_RUNTIME") == "emulated" or not has_chip or importlib.util.find_spec("ttnn") is None:
+        return None
+    import ttnn
+
+    return ttnn.open_device(device_id=0)
+
+
+def _ttnn_rows(device: Any, name: str, ids: torch.Tensor, weights: torch.Tensor, num_experts: int, samples: int):
+    """Yield the rows of an operator on ttnn's tensors, and of ttnn's part of it."""
+    import ttnn
+
+    import torch_moe_ttnn.ttnn
+
+    options = {"layout": ttnn.ROW_MAJOR_LAYOUT, "device": device}
+    choices = (
+        ttnn.from_torch(ids, dtype=ttnn.uint32, **options),
+        ttnn.from_torch(weights, dtype=ttnn.bfloat16, **options),
+    )
+    operator = getattr(torch_moe_ttnn.ttnn, name)
+
+    def wait() -> None:
+        ttnn.synchronize_device(device)
+
+    yield [f"`torch_moe_ttnn.ttnn.{name}`", *_times(lambda: operator(*choices, num_experts), wait, samples), ""]
+    launched = []
+    generic_op, ttnn.generic_op = ttnn.generic_op, lambda *arguments: launched.append(arguments)
+    outputs = operator(*choices, num_experts)
+    ttnn.generic_op = generic_op
+    (arguments,) = launched
+    _, cached, best = _times(lambda: generic_op(*arguments), wait, samples)
+    yield [f"`ttnn.generic_op` of `{name}`", "", cached, best, ""]
+    del outputs
+
+
 def main(argv: list[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
@@ -39,30 +93,39 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=300, help="calls that are timed (default: 300)")
     arguments = parser.parse_args(argv)
     torch.set_grad_enabled(False)
-    torch.tt.init()
-    print(f"{torch.tt.get_device_name()}; {machine()}. Ids int32, weights bfloat16.\n")
-    rows = []
-    for tokens, top_k, num_experts in SHAPES:
-        ids, weights = make_choices(tokens, top_k, num_experts, id_dtype=torch.int32)
-        cells = [f"{tokens}", f"{top_k}", f"{num_experts}"]
-        add = _call_times(lambda weights=weights: torch.add(weights, weights), lambda: None, arguments.samples)
-        rows.append([*cells, "`torch.add` on CPU", "", duration(statistics.median(add)), duration(min(add)), ""])
-        ids, weights = ids.to("tt"), weights.to("tt")
-        for name in ("prepare_mapping", "prepare_routing"):
-            operator = getattr(torch.ops.moe, name).default
+    with contextlib.ExitStack() as stack:
+        device = _open_with_ttnn()
+        if device is not None:
+            import ttnn
 
-            def call(operator=operator, ids=ids, weights=weights, num_experts=num_experts):
-                return operator(ids, weights, num_experts)
+            stack.callback(ttnn.close_device, device)
+        torch.tt.init()
+        print(f"{torch.tt.get_device_name()}; {machine()}. Ids int32, weights bfloat16.\n")
+        rows = []
+        for tokens, top_k, num_experts in SHAPES:
+            ids, weights = make_choices(tokens, top_k, num_experts, id_dtype=torch.int32)
+            cells = [f"{tokens}", f"{top_k}", f"{num_experts}"]
+            times = _times(lambda weights=weights: torch.add(weights, weights), lambda: None, arguments.samples)
+            rows.append([*cells, "`torch.add` on CPU", "", *times[1:], ""])
+            on_tt = ids.to("tt"), weights.to("tt")
+            for name in OPERATORS:
+                operator = getattr(torch.ops.moe, name).default
 
-            torch.tt.synchronize()
-            first = _call_times(call, torch.tt.synchronize, 1)
-            torch.tt.reset_accumulated_memory_stats()
-            cached = _call_times(call, torch.tt.synchronize, arguments.samples)
-            allocated = torch.tt.memory_stats()["num_device_alloc"]
-            times = [first[0], statistics.median(cached), min(cached)]
-            rows.append([*cells, f"`{name}`", *map(duration, times), f"{allocated}"])
-    header = ("T", "K", "E", "", "first call", "further calls", "the best of them", "device allocations in them")
-    print(markdown(header, rows))
+                def call(operator=operator, choices=on_tt, num_experts=num_experts):
+                    return operator(*choices, num_experts)
+
+                torch.tt.synchronize()
+                first = _call_times(call, torch.tt.synchronize, 1)
+                torch.tt.reset_accumulated_memory_stats()
+                cached = _call_times(call, torch.tt.synchronize, arguments.samples)
+                allocated = torch.tt.memory_stats()["num_device_alloc"]
+                times = [first[0], statistics.median(cached), min(cached)]
+                rows.append([*cells, f"`{name}`", *map(duration, times), f"{allocated}"])
+                if device is not None:
+                    shape = [device, name, ids, weights, num_experts, arguments.samples]
+                    rows += [[*cells, *row] for row in _ttnn_rows(*shape)]
+        header = ("T", "K", "E", "", "first call", "further calls", "the best of them", "device allocations in them")
+        print(markdown(header, rows))
 
 
 if __name__ == "__main__":

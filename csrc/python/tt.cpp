@@ -1,7 +1,10 @@
 #include "python/tt.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -11,6 +14,7 @@
 #include <torch/csrc/utils/pybind.h>
 
 #include "tt/backend/device/devices.h"
+#include "tt/backend/device/interrupts.h"
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/distributed/host_backend.h"
 #include "tt/backend/fallback/fallback.h"
@@ -29,7 +33,44 @@ namespace {
 using torch::wrap_pybind_function;
 using torch::wrap_pybind_function_no_gil;
 
+// Python runs them in its main thread only, which is the process's as a rule.
+void run_signal_handlers() {
+  if (gettid() != getpid()) {
+    return;
+  }
+  const pybind11::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() != 0) {
+    python_error raised;
+    raised.persist();
+    throw raised;
+  }
+}
+
+// A daemon thread that comes back to Python when that has ended would end the process with an abort.
+struct StaysAwayFromTheEnd {
+  ~StaysAwayFromTheEnd() {
+    while (Py_IsInitialized() == 0 && gettid() != getpid()) {
+      pause();
+    }
+  }
+};
+
+void wait_beside_python(const Wait& wait) {
+  if (Py_IsInitialized() == 0) {
+    wait(nullptr);
+    return;
+  }
+  // Most of PyTorch's functions have let go of it already.
+  std::optional<pybind11::gil_scoped_release> no_gil;
+  if (PyGILState_Check() != 0) {
+    no_gil.emplace();
+  }
+  const StaysAwayFromTheEnd stays_away;
+  wait(&run_signal_handlers);
+}
+
 void bind_devices(pybind11::module_& m) {
+  set_wait_for_user(&wait_beside_python);
   m.def("register", wrap_pybind_function(&register_backend));
   m.def("device_count", &device_count);
   m.def("current_device", &current_device);
@@ -64,7 +105,7 @@ void bind_devices(pybind11::module_& m) {
         }));
   m.def("dram_traffic", wrap_pybind_function_no_gil([](c10::DeviceIndex index) {
           runtime::Device& device = open_device(index).runtime_device();
-          device.synchronize();
+          wait_for_user([&](const runtime::Meanwhile& meanwhile) { device.synchronize(meanwhile); });
           const auto traffic = device.dram_traffic();
           TORCH_CHECK(
               traffic.has_value(),

@@ -1,5 +1,8 @@
 """The interpreter exits without a crash, whatever still holds memory of the device."""
 
+import signal
+import time
+
 import pytest
 
 from support import processes
@@ -77,3 +80,43 @@ def test_exit_after_an_error(code):
         "held = torch.ones(2, device='tt')"
     )
     assert (process.returncode, process.stdout) == (0, "end\n"), process.stderr
+
+
+# Thousands of launches, most of which are still to be done when the process ends.
+QUEUE = """
+import os, signal, sys, threading, time
+import torch, torch_moe_ttnn
+ids, weights = torch.zeros(256, 1, dtype=torch.int32, device="tt"), torch.ones(256, 1, device="tt")
+for _ in range(2000):
+    mapping = torch.ops.moe.prepare_mapping(ids, weights, 4)
+"""
+ENDS = {
+    "the last line": ("", 0),
+    "an exception": ("1 / 0", 1),
+    "sys.exit": ("sys.exit(3)", 3),
+    "sys.exit in a thread": ("threading.Thread(target=sys.exit, args=[3]).start()", 0),
+    "a daemon thread that waits": ("threading.Thread(target=torch.tt.synchronize, daemon=True).start()", 0),
+    "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+    "Ctrl-C": ("os.kill(os.getpid(), signal.SIGINT)", -signal.SIGINT),
+}
+
+
+@pytest.mark.parametrize(("code", "status"), ENDS.values(), ids=ENDS)
+def test_exit_with_thousands_of_launches_queued(code, status):
+    """The queue is drained, unless a signal ends the process; nothing is said, and nothing is in the next one's way."""
+    process = processes.run(QUEUE + code)
+    assert process.returncode == status, process.stderr
+    assert process.stdout == ""
+    errors = [line for line in process.stderr.splitlines() if not line.startswith(("Traceback", " "))]
+    assert errors == {1: ["ZeroDivisionError: division by zero"], -2: ["KeyboardInterrupt"]}.get(status, [])
+    assert processes.output("import torch, torch_moe_ttnn; print(torch.ones(2, device='tt').tolist())") == "[1.0, 1.0]"
+
+
+def test_ctrl_c_ends_an_exit_that_waits_for_the_queue():
+    """Python has put back what the system does then: the first one that comes while the queue is drained ends it."""
+    begin = time.monotonic()
+    code = "os.system(f'(sleep 1; kill -INT {os.getpid()}) &')"
+    process = processes.run(QUEUE.replace("2000", "200000") + code)
+    assert process.returncode == -signal.SIGINT, process.stderr
+    assert process.stderr == ""
+    assert time.monotonic() - begin < 60

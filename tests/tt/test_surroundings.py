@@ -1,6 +1,9 @@
 """What is around a process that uses TT-Metalium: paths, HOME, the working directory, ports, /dev/shm."""
 
+import contextlib
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -115,6 +118,86 @@ def test_a_planted_folder_is_not_used(tmp_path, planted):
     message = processes.error(USE, **environment)
     assert message.startswith(f"RuntimeError: expected {folder} to be a folder that this user alone can write to")
     assert list(elsewhere.iterdir()) == []
+
+
+# Uses the device, after which there is room where there was none.
+FULL = f"""
+{USE.splitlines()[1]}
+def use():
+    {USE.splitlines()[2]}
+    return {USE.splitlines()[3].removeprefix("result = ")}
+torch.tt.init()
+fill()
+try:
+    print(use())
+except RuntimeError as error:
+    print(error)
+make_room()
+print(use())
+"""
+
+
+def full_in(cache: Path, code: str) -> str:
+    """Run code beside a cache of compiled kernels that cannot be written to; return the error of a launch.
+
+    The process goes on, and so does the next one: nothing that was half written is taken for a kernel.
+    """
+    process = processes.run(f"{code}\n{FULL}", TT_METAL_CACHE=str(cache), TT_METAL_LOGGER_LEVEL="off")
+    assert process.returncode == 0, process.stderr
+    error, result = process.stdout.splitlines()
+    assert result == RESULT
+    assert use_in(cache.parent, TT_METAL_CACHE=str(cache)) == RESULT
+    start = f"program 'prepare_mapping', kernel 'prepare_mapping': cannot write to {cache}, where TT-Metalium keeps "
+    assert error.startswith(start)
+    assert error.endswith(". Make room there, or set TT_METAL_CACHE to another folder")
+    return error
+
+
+def test_a_limit_of_the_size_of_files(tmp_path):
+    error = full_in(
+        tmp_path / "cache",
+        "import resource\n"
+        "fill = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))\n"
+        "make_room = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, 2 * (resource.RLIM_INFINITY,))",
+    )
+    assert "compiled kernels: File too large. " in error
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """Return a folder with a file system of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip(f"a file system cannot be mounted here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+# At various steps of a compilation.
+@pytest.mark.parametrize("kilobytes", [0, 100])
+def test_a_full_disk(small_disk, kilobytes):
+    error = full_in(
+        small_disk / "cache",
+        f"""
+import os
+def fill():
+    with open({str(small_disk / "ballast")!r}, "wb") as file:
+        status = os.statvfs({str(small_disk)!r})
+        file.write(bytes(status.f_bavail * status.f_frsize - 1024 * {kilobytes}))
+make_room = lambda: os.remove({str(small_disk / "ballast")!r})
+""",
+    )
+    assert "compiled kernels: No space left on device. " in error
+
+
+def test_a_full_disk_for_logs(small_disk):
+    """They are not written, and nothing else changes."""
+    with contextlib.suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(2**20))
+    assert use_in(small_disk.parent, TT_METAL_LOGS_PATH=str(small_disk / "logs"), TT_METAL_LOGGER_LEVEL="off") == RESULT
 
 
 LISTENING = """

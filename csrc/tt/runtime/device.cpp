@@ -178,6 +178,8 @@ void Device::read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::s
   check_open();
   check_owned(buffer.get(), "buffer");
   check_range(*buffer, offset, destination.size());
+  // A runtime may hold its lock while it reads, and other threads want it while the device works.
+  wait_for(*do_record(/*timed=*/false), nullptr);
   do_read(buffer, offset, destination);
 }
 
@@ -221,14 +223,30 @@ void Device::launch(
   ++num_launches_;
 }
 
-void Device::synchronize() {
-  check_open();
-  do_synchronize();
+void Device::wait_for(const Event& event, const Meanwhile& meanwhile) {
+  // A user who interrupts a wait is heard after it.
+  constexpr std::chrono::milliseconds kBetween(50);
+  while (!do_wait(event, kBetween)) {
+    if (meanwhile) {
+      meanwhile();
+    }
+  }
 }
 
-std::shared_ptr<Event> Device::record(bool timed) {
+void Device::synchronize(const Meanwhile& meanwhile) {
   check_open();
-  return do_record(timed);
+  wait_for(*do_record(/*timed=*/false), meanwhile);
+  do_throw_failure();
+}
+
+std::shared_ptr<Event> Device::record(bool timed, const Meanwhile& meanwhile) {
+  check_open();
+  auto event = do_record(timed);
+  if (event->timed_by_host) {
+    wait_for(*event, meanwhile);
+    event->time = std::chrono::steady_clock::now();
+  }
+  return event;
 }
 
 bool Device::query(const std::shared_ptr<Event>& event) {
@@ -242,14 +260,14 @@ bool Device::query() {
   return do_query();
 }
 
-void Device::wait(const std::shared_ptr<Event>& event) {
+void Device::wait(const std::shared_ptr<Event>& event, const Meanwhile& meanwhile) {
   check_open();
   check_owned(event.get(), "event");
-  do_wait(*event);
+  wait_for(*event, meanwhile);
 }
 
-std::chrono::steady_clock::time_point Device::time_of(const std::shared_ptr<Event>& event) {
-  wait(event);
+std::chrono::steady_clock::time_point Device::time_of(const std::shared_ptr<Event>& event, const Meanwhile& meanwhile) {
+  wait(event, meanwhile);
   if (!event->time) {
     throw DeviceError("expected an event that was recorded as a timed one, got one that was not");
   }

@@ -23,6 +23,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -172,8 +173,13 @@ class Event {
   // As Buffer::owner.
   virtual const void* owner() const = 0;
 
+  bool timed_by_host = false;
   std::optional<std::chrono::steady_clock::time_point> time;  // of a timed one, once the queue has come there
 };
+
+// What a wait calls several times a second for as long as it lasts, on its thread and without a lock. It may throw:
+// that ends the wait, and nothing else; the queue goes on.
+using Meanwhile = std::function<void()>;
 
 // What a device has to do with a chip.
 enum class ChipUse : uint8_t {
@@ -215,7 +221,7 @@ class Device {
       uint64_t offset,
       std::span<const std::byte> source,
       RestOfPage rest = RestOfPage::kKept);
-  // Waits until the bytes are there.
+  // Waits until the bytes are there, and throws the first failure as synchronize() does.
   void read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination);
 
   // The NoC coordinates of a core as a kernel's get_noc_addr(x, y, address) takes them.
@@ -243,13 +249,13 @@ class Device {
       std::span<const uint32_t> common_args,
       std::span<const std::shared_ptr<Buffer>> buffers);
 
-  // Waits for everything enqueued, and throws the first failure since the last call.
-  MOE_API void synchronize();
+  // Waits for everything enqueued so far, and throws the first failure since the last call.
+  MOE_API void synchronize(const Meanwhile& meanwhile = nullptr);
 
   // Marks the place behind everything enqueued so far. A timed event also knows when the queue came there. `metal` has
-  // no clock for that: it waits for the queue instead, and looks at the host's. Without fast dispatch, TT-Metalium's
+  // no clock for that: the call waits for the queue, and looks at the host's. Without fast dispatch, TT-Metalium's
   // queue marks no places, and every event waits for the one launch that may be under way.
-  std::shared_ptr<Event> record(bool timed = false);
+  std::shared_ptr<Event> record(bool timed = false, const Meanwhile& meanwhile = nullptr);
 
   // Whether everything before the event has ended. Throws no failure of a launch: that is left to synchronize().
   bool query(const std::shared_ptr<Event>& event);
@@ -257,10 +263,11 @@ class Device {
   bool query();
 
   // Waits for what is before the event, and for nothing behind it. Throws no failure of a launch.
-  void wait(const std::shared_ptr<Event>& event);
+  void wait(const std::shared_ptr<Event>& event, const Meanwhile& meanwhile = nullptr);
 
   // When the queue came to a timed event, which it waits for, by the host's clock.
-  std::chrono::steady_clock::time_point time_of(const std::shared_ptr<Event>& event);
+  std::chrono::steady_clock::time_point time_of(
+      const std::shared_ptr<Event>& event, const Meanwhile& meanwhile = nullptr);
 
   // How much memory is taken now, by whomever. A buffer takes the same addresses in every bank.
   DramUsage dram_usage();
@@ -301,11 +308,15 @@ class Device {
       const std::shared_ptr<Program>& program,
       std::span<const uint32_t> common_args,
       std::span<const std::shared_ptr<Buffer>> buffers) = 0;
-  virtual void do_synchronize() = 0;
+  // Throws the first failure of what has ended; waits for nothing that has not.
+  virtual void do_throw_failure() = 0;
+  // Does not wait. A runtime that cannot tell when its queue comes to a timed event leaves that to the host, by
+  // Event::timed_by_host.
   virtual std::shared_ptr<Event> do_record(bool timed) = 0;
   virtual bool do_query(const Event& event) = 0;
   virtual bool do_query() = 0;
-  virtual void do_wait(const Event& event) = 0;
+  // Waits for the event, but no longer than that; returns whether it has ended.
+  virtual bool do_wait(const Event& event, std::chrono::milliseconds longest) = 0;
   virtual DramUsage do_dram_usage() = 0;
   // May be called again, and in a forked child.
   virtual void do_close() noexcept = 0;
@@ -316,6 +327,8 @@ class Device {
   template <typename Owned>
   void check_owned(const Owned* owned, const char* what) const;
   static void check_num_common_args(Program& program, uint64_t count);
+  // Every wait for the queue.
+  void wait_for(const Event& event, const Meanwhile& meanwhile);
 
   const Process process_;
   const uint32_t index_;

@@ -10,6 +10,7 @@ namespace moe::tt::backend {
 // stores them later. A copy to the host always waits: host memory cannot tell when the bytes have arrived.
 at::Tensor copy_from(const at::Tensor& self, const at::Tensor& dst, bool /*non_blocking*/) {
   if (!dst.is_privateuseone()) {
+    open_device(self.device().index()).wait();
     if (dst.is_cpu() && has_same_layout(dst, self)) {
       copy_to_host(self, dst);
     } else {
@@ -17,6 +18,9 @@ at::Tensor copy_from(const at::Tensor& self, const at::Tensor& dst, bool /*non_b
     }
     open_device(self.device().index()).check_launches();
   } else if (!self.is_cpu()) {
+    if (self.is_privateuseone()) {
+      open_device(self.device().index()).wait();
+    }
     copy_from(self.is_privateuseone() ? copy_to_host(self) : self.cpu(), dst, false);
   } else {
     const std::lock_guard lock(open_device(dst.device().index()).write_mutex());

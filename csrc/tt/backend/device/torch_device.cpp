@@ -8,6 +8,7 @@
 #include <c10/util/Exception.h>
 
 #include "tt/backend/device/devices.h"
+#include "tt/backend/device/interrupts.h"
 
 namespace moe::tt::backend {
 namespace {
@@ -52,8 +53,15 @@ Launches& TorchDevice::launches(const std::function<std::unique_ptr<Launches>(To
   return *launches_;
 }
 
+void TorchDevice::wait() {
+  if (deferred_launch_checks == 0) {
+    wait_for_user(
+        [this](const runtime::Meanwhile& meanwhile) { runtime_device().wait(runtime_device().record(), meanwhile); });
+  }
+}
+
 void TorchDevice::synchronize() {
-  runtime_device().synchronize();
+  wait_for_user([this](const runtime::Meanwhile& meanwhile) { runtime_device().synchronize(meanwhile); });
   check_launches();
 }
 

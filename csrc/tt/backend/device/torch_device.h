@@ -58,7 +58,12 @@ class TorchDevice {
   // operator halfway (see DeferLaunchChecks).
   void check_launches();
 
-  // Waits for everything enqueued, then checks the launches.
+  // Waits for everything enqueued so far, for a user, who may interrupt it (see wait_for_user()); within an
+  // operator (see DeferLaunchChecks) it does nothing. Belongs before a read that the user asked for, which waits
+  // without being interrupted. Raises no error of a launch.
+  void wait();
+
+  // Waits likewise, then checks the launches.
   void synchronize();
 
   // Held during each write from the host. A write that must keep some of the device's bytes reads them, changes the
@@ -86,8 +91,8 @@ class TorchDevice {
   std::atomic<Launches*> launches_ = nullptr;  // never destroyed, as the device
 };
 
-// While it lives, check_launches() does nothing on this thread. For an operator of several steps, after which its owner
-// checks the launches itself.
+// While it lives, wait() and check_launches() do nothing on this thread. For an operator of several steps, whose owner
+// calls them itself, before and after.
 class DeferLaunchChecks {
  public:
   DeferLaunchChecks();

@@ -62,6 +62,9 @@ void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack, c10::D
   warn_or_raise_fallback(op);
   const FallbackRecord record(op);
   const bool has_device_argument = names_device(arguments);
+  if (device && !has_device_argument) {
+    open_device(device->index()).wait();  // for the arguments
+  }
   {
     const DeferLaunchChecks defer_launch_checks;
     const HostGeneratorGuard generator_guard(op, *stack, device);

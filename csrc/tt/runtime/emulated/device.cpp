@@ -65,8 +65,8 @@ void EmulatedDevice::do_launch(
                    own_buffers = std::move(own_buffers)] { runner->run(*own_program, common_args, own_buffers); });
 }
 
-void EmulatedDevice::do_synchronize() {
-  queue_->wait();
+void EmulatedDevice::do_throw_failure() {
+  queue_->throw_failure();
 }
 
 std::shared_ptr<Event> EmulatedDevice::do_record(bool timed) {
@@ -90,8 +90,8 @@ bool EmulatedDevice::do_query() {
   return queue_->has_ended(queue_->num_enqueued());
 }
 
-void EmulatedDevice::do_wait(const Event& event) {
-  queue_->wait_for(static_cast<const EmulatedEvent&>(event).commands);
+bool EmulatedDevice::do_wait(const Event& event, std::chrono::milliseconds longest) {
+  return queue_->wait_for(static_cast<const EmulatedEvent&>(event).commands, longest);
 }
 
 DramUsage EmulatedDevice::do_dram_usage() {
@@ -99,7 +99,7 @@ DramUsage EmulatedDevice::do_dram_usage() {
 }
 
 void EmulatedDevice::do_close() noexcept {
-  if (!queue_) {
+  if (!runner_) {
     return;
   }
   if (!process_.is_current()) {
@@ -108,7 +108,7 @@ void EmulatedDevice::do_close() noexcept {
     runner_.release();
     return;
   }
-  queue_.reset();
+  queue_->close();
   runner_.reset();
   dram_->close();
 }

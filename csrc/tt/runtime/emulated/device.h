@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -47,11 +48,11 @@ class EmulatedDevice : public Device {
       std::span<const uint32_t> common_args,
       std::span<const std::shared_ptr<Buffer>> buffers) override;
 
-  void do_synchronize() override;
+  void do_throw_failure() override;
   std::shared_ptr<Event> do_record(bool timed) override;
   bool do_query(const Event& event) override;
   bool do_query() override;
-  void do_wait(const Event& event) override;
+  bool do_wait(const Event& event, std::chrono::milliseconds longest) override;
   DramUsage do_dram_usage() override;
   void do_close() noexcept override;
 
@@ -61,7 +62,7 @@ class EmulatedDevice : public Device {
   std::shared_ptr<Dram> dram_;
   TrafficCounter traffic_;
   std::unique_ptr<ProgramRunner> runner_;  // its commands' threads; none once the device is closed
-  std::unique_ptr<CommandQueue> queue_;    // likewise
+  std::unique_ptr<CommandQueue> queue_;    // other threads may be waiting when the device closes
 };
 
 }  // namespace moe::tt::runtime::emulated

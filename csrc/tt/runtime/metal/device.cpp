@@ -1,5 +1,6 @@
 #include "tt/runtime/metal/device.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <limits>
@@ -12,7 +13,6 @@
 
 #include "tt/runtime/grid.h"
 #include "tt/runtime/hardware.h"
-#include "tt/runtime/metal/event.h"
 #include "tt/runtime/metal/program.h"
 #include "tt/support/environment.h"
 
@@ -53,6 +53,16 @@ DeviceProperties properties_of(MeshDevice& device) {
 std::chrono::duration<double> operation_timeout() {
   const double seconds = std::strtod(get_env("TT_METAL_OPERATION_TIMEOUT_SECONDS").c_str(), nullptr);
   return std::chrono::duration<double>(seconds > 0 ? seconds : std::numeric_limits<double>::infinity());
+}
+
+// Between two looks at the chip: adds little to what the wait has taken already.
+void pause_after(std::chrono::nanoseconds waited) {
+  using namespace std::chrono_literals;
+  if (waited < 100us) {
+    std::this_thread::yield();
+  } else {
+    std::this_thread::sleep_for(std::clamp<std::chrono::nanoseconds>(waited / 16, 20us, 1ms));
+  }
 }
 
 }  // namespace
@@ -120,36 +130,52 @@ void MetalDevice::do_launch(
   });
 }
 
-void MetalDevice::do_synchronize() {
+// What TT-Metalium finds wrong with the chip, it does while somebody waits: do_wait() throws it.
+void MetalDevice::do_throw_failure() {
   chip_->use(str("waiting for metal device ", chip_->index()), [&](MeshDevice& device) {
-    metalium::distributed::Finish(device.mesh_command_queue());
-    ended_ = enqueued_.load();  // Nothing is enqueued meanwhile: use() lets one in at a time.
+    // An event does not tell TT-Metalium that another queue, of ttnn, may use the cores now.
+    if (device.num_hw_cqs() > 1 && ended_ == enqueued_) {
+      metalium::distributed::Finish(device.mesh_command_queue());
+    }
   });
 }
 
 std::shared_ptr<Event> MetalDevice::do_record(bool timed) {
   auto event = std::make_shared<MetalEvent>(chip_);
+  event->timed_by_host = timed;
   chip_->use(str("cannot record an event on metal device ", chip_->index()), [&](MeshDevice& device) {
+    event->enqueued = enqueued_;
+    // On a borrowed chip, ttnn enqueues too.
+    if (event->enqueued == ended_ && chip_use() == ChipUse::kOwned) {
+      return;
+    }
     auto& queue = device.mesh_command_queue();
     const auto place = queue.enqueue_record_event_to_host();
     // Slow dispatch counts no events: it gives out 0, which is done whatever the cores do.
-    if (timed || !is_counted(place)) {
+    if (!is_counted(place)) {
       metalium::distributed::Finish(queue);
+      have_ended(event->enqueued);
     } else {
       event->place = place;
     }
   });
-  if (timed) {
-    event->time = std::chrono::steady_clock::now();
-  }
   return event;
 }
 
 bool MetalDevice::do_query(const Event& event) {
-  const auto& place = static_cast<const MetalEvent&>(event).place;
-  return chip_->use(str("cannot query an event of metal device ", chip_->index()), [&](MeshDevice&) {
-    return !place || metalium::distributed::EventQuery(*place);
+  const auto& recorded = static_cast<const MetalEvent&>(event);
+  const bool has_ended = chip_->use(str("cannot query an event of metal device ", chip_->index()), [&](MeshDevice&) {
+    return !recorded.place || metalium::distributed::EventQuery(*recorded.place);
   });
+  if (has_ended) {
+    have_ended(recorded.enqueued);
+  }
+  return has_ended;
+}
+
+void MetalDevice::have_ended(uint64_t count) {
+  for (uint64_t known = ended_; known < count && !ended_.compare_exchange_weak(known, count);) {
+  }
 }
 
 // A new event at each call would always be under way; the last one serves until more is enqueued.
@@ -159,22 +185,29 @@ bool MetalDevice::do_query() {
   if (enqueued == ended_) {
     return true;
   }
-  if (marker_ == nullptr || marked_ != enqueued) {
-    marker_ = do_record(false);
-    marked_ = enqueued;
+  if (marker_ == nullptr || marker_->enqueued != enqueued) {
+    marker_ = std::static_pointer_cast<MetalEvent>(do_record(/*timed=*/false));
   }
   return do_query(*marker_);
 }
 
-// Not EventSynchronize(), which would keep other threads from the chip and never ends if the chip does not answer.
-void MetalDevice::do_wait(const Event& event) {
-  const auto begin = std::chrono::steady_clock::now();
+// Not EventSynchronize() or Finish(), which would keep other threads from the chip, and the user from interrupting.
+bool MetalDevice::do_wait(const Event& event, std::chrono::milliseconds longest) {
+  using std::chrono::steady_clock;
+  const auto begin = steady_clock::now();
   while (!do_query(event)) {
-    if (std::chrono::steady_clock::now() - begin > operation_timeout()) {
-      do_synchronize();  // throws what TT-Metalium has found meanwhile
+    const auto now = steady_clock::now();
+    if (now - static_cast<const MetalEvent&>(event).recorded > operation_timeout()) {
+      // Throws what TT-Metalium has found meanwhile; else the queue is long, and the chip goes on.
+      chip_->use(str("waiting for metal device ", chip_->index()), [](MeshDevice& device) {
+        metalium::distributed::Finish(device.mesh_command_queue());
+      });
+    } else if (now - begin > longest) {
+      return false;
     }
-    std::this_thread::sleep_for(std::chrono::microseconds(20));
+    pause_after(now - begin);
   }
+  return true;
 }
 
 DramUsage MetalDevice::do_dram_usage() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "tt/runtime/metal/buffer.h"
+#include "tt/runtime/metal/event.h"
 #include "tt/runtime/metal/open_chip.h"
 #include "tt/runtime/runtime.h"
 
@@ -53,27 +55,29 @@ class MetalDevice final : public Device {
       const std::shared_ptr<Program>& program,
       std::span<const uint32_t> common_args,
       std::span<const std::shared_ptr<Buffer>> buffers) override;
-  void do_synchronize() override;
+  void do_throw_failure() override;
   std::shared_ptr<Event> do_record(bool timed) override;
   bool do_query(const Event& event) override;
   bool do_query() override;
-  void do_wait(const Event& event) override;
+  bool do_wait(const Event& event, std::chrono::milliseconds longest) override;
   DramUsage do_dram_usage() override;
   void do_close() noexcept override {
     chip_->close();
   }
 
  private:
+  // That so many writes and launches have ended is known.
+  void have_ended(uint64_t count);
+
   std::shared_ptr<OpenChip> chip_;
   std::string kernels_;
   DeviceProperties properties_;
   std::vector<std::pair<uint32_t, uint32_t>> noc_coordinates_;
 
   std::atomic<uint64_t> enqueued_ = 0;  // writes and launches
-  std::atomic<uint64_t> ended_ = 0;     // of them, as far as a wait for all has shown
+  std::atomic<uint64_t> ended_ = 0;     // of them, as far as events have shown
   std::mutex marker_mutex_;             // guards what is below
-  uint64_t marked_ = 0;                 // of them, when the marker was recorded
-  std::shared_ptr<Event> marker_;
+  std::shared_ptr<MetalEvent> marker_;  // the last one that do_query() recorded
 };
 
 }  // namespace moe::tt::runtime::metal

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -19,7 +21,9 @@ class MetalEvent final : public Event {
     return chip_.get();
   }
 
+  uint64_t enqueued = 0;                                  // before it: writes and launches
   std::optional<metalium::distributed::MeshEvent> place;  // none if everything before it has ended already
+  const std::chrono::steady_clock::time_point recorded = std::chrono::steady_clock::now();
 
  private:
   const std::shared_ptr<OpenChip> chip_;

@@ -8,6 +8,8 @@
 #include <tt-metalium/core_coord.hpp>
 #include <tt-metalium/distributed.hpp>
 
+#include "tt/runtime/metal/surroundings.h"
+
 namespace moe::tt::runtime::metal {
 namespace {
 
@@ -70,7 +72,10 @@ void building(const ProgramDescription& description, const std::string& kernel, 
   try {
     call();
   } catch (const std::exception& error) {
-    throw DeviceError(str("program '", description.name, "'", kernel, ": ", explain(error.what())));
+    // The compiler's message, if there is one, then says less: TT-Metalium writes that to the same folder.
+    const std::string failure = cache_failure();
+    throw DeviceError(
+        str("program '", description.name, "'", kernel, ": ", failure.empty() ? explain(error.what()) : failure));
   }
 }
 

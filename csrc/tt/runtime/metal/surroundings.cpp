@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -69,12 +71,36 @@ void find_home() {
   set_variable("HOME", has_home ? user->pw_dir : own_folder().string());
 }
 
-void find_cache() {
-  std::filesystem::path cache = get_env(kCacheVariable);
-  if (cache.empty()) {
-    cache = std::filesystem::path(get_env("HOME")) / ".cache";
+std::filesystem::path cache_folder() {
+  const std::filesystem::path cache = get_env(kCacheVariable);
+  return std::filesystem::absolute(cache.empty() ? std::filesystem::path(get_env("HOME")) / ".cache" : cache);
+}
+
+// Writes as much as a kernel takes, and takes it away again; returns what went wrong, or 0.
+int try_to_write(const std::filesystem::path& folder) {
+  constexpr size_t kSize = 1024 * 1024;
+  std::string name = folder / "torch_moe_ttnn.XXXXXX";
+  const int file = mkstemp(name.data());
+  if (file < 0) {
+    return errno;
   }
-  cache = std::filesystem::absolute(cache);
+  unlink(name.c_str());
+  const std::string bytes(kSize, ' ');
+  int error = 0;
+  for (size_t size = 0; size < kSize && error == 0;) {
+    const ssize_t written = write(file, bytes.data(), kSize - size);
+    if (written >= 0) {
+      size += written;
+    } else if (errno != EINTR) {
+      error = errno;
+    }
+  }
+  close(file);
+  return error;
+}
+
+void find_cache() {
+  const std::filesystem::path cache = cache_folder();
   if (!is_harmless(cache)) {
     std::error_code error;
     std::filesystem::create_directories(cache, error);
@@ -130,6 +156,19 @@ std::filesystem::path harmless_path(const std::filesystem::path& given) {
             error.message()));
   }
   return link;
+}
+
+std::string cache_failure() {
+  const auto folder = cache_folder();
+  const int error = try_to_write(folder);
+  return error == 0 ? ""
+                    : str("cannot write to ",
+                          folder.string(),
+                          ", where TT-Metalium keeps compiled kernels: ",
+                          std::system_category().message(error),
+                          ". Make room there, or set ",
+                          kCacheVariable,
+                          " to another folder");
 }
 
 void prepare_surroundings() {

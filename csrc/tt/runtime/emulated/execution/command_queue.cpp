@@ -6,13 +6,15 @@ namespace moe::tt::runtime::emulated {
 
 CommandQueue::CommandQueue() : worker_([this] { work(); }) {}
 
-CommandQueue::~CommandQueue() {
+void CommandQueue::close() {
   {
     std::scoped_lock lock(mutex_);
     closing_ = true;
   }
   changed_.notify_all();
-  worker_.join();
+  if (worker_.joinable()) {
+    worker_.join();
+  }
 }
 
 void CommandQueue::enqueue(Command command) {
@@ -33,9 +35,14 @@ bool CommandQueue::has_ended(uint64_t count) {
   return ended_ >= count;
 }
 
-void CommandQueue::wait_for(uint64_t count) {
+bool CommandQueue::wait_for(uint64_t count, std::chrono::milliseconds longest) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return ended_ >= count; });
+  return changed_.wait_for(lock, longest, [&] { return ended_ >= count; });
+}
+
+void CommandQueue::throw_failure() {
+  std::unique_lock lock(mutex_);
+  throw_failure(lock);
 }
 
 void CommandQueue::run(const Command& command) {
@@ -59,13 +66,6 @@ bool CommandQueue::try_run(const Command& command) {
   }
   execute(lock, [&] { command(); });
   return true;
-}
-
-void CommandQueue::wait() {
-  std::unique_lock lock(mutex_);
-  uint64_t enqueued = ended_ + busy_ + commands_.size();
-  changed_.wait(lock, [&] { return ended_ >= enqueued; });
-  throw_failure(lock);
 }
 
 void CommandQueue::work() {

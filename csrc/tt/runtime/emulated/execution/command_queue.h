@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -16,25 +17,30 @@ class CommandQueue {
   using Command = std::function<void()>;
 
   CommandQueue();
-  // Runs the commands that are left.
-  ~CommandQueue();
+  ~CommandQueue() {
+    close();
+  }
 
-  // Returns at once. The next wait() or run() throws the command's failure.
+  // Runs the commands that are left, and ends the thread. May be called again.
+  void close();
+
+  // Returns at once. The command's failure is kept for throw_failure().
   void enqueue(Command command);
 
-  // How many commands have been enqueued, and whether so many have ended. Waiting for them throws no failure.
+  // How many commands have been enqueued, and whether so many have ended: now, or after a wait of that time at most.
   uint64_t num_enqueued();
   bool has_ended(uint64_t count);
-  void wait_for(uint64_t count);
+  bool wait_for(uint64_t count, std::chrono::milliseconds longest);
 
-  // Runs a command after all earlier ones and waits for it. It runs on the calling thread if the queue is empty.
+  // Throws the first failure since the last one that was thrown.
+  void throw_failure();
+
+  // Runs a command after all earlier ones, waits for it and throws as throw_failure(). It runs on the calling thread if
+  // the queue is empty.
   void run(const Command& command);
 
-  // Runs the command if the queue is empty, and returns whether it did. The next wait() or run() throws its failure.
+  // Runs the command if the queue is empty, and returns whether it did. Its failure is kept for throw_failure().
   bool try_run(const Command& command);
-
-  // Waits for all commands. Throws the first failure since the last one that was thrown.
-  void wait();
 
  private:
   void work();
