@@ -10,6 +10,7 @@
 #include <torch/csrc/Exceptions.h>
 #include <torch/csrc/utils/pybind.h>
 
+#include "ops/tt/graph.h"
 #include "tt/backend/device/devices.h"
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/distributed/host_backend.h"
@@ -30,7 +31,10 @@ using torch::wrap_pybind_function;
 using torch::wrap_pybind_function_no_gil;
 
 void bind_devices(pybind11::module_& m) {
-  m.def("register", wrap_pybind_function(&register_backend));
+  m.def("register", wrap_pybind_function([] {
+          register_backend();
+          register_graphs();
+        }));
   m.def("device_count", &device_count);
   m.def("current_device", &current_device);
   m.def("exchange_device", wrap_pybind_function([](c10::DeviceIndex index) {
@@ -56,6 +60,10 @@ void bind_devices(pybind11::module_& m) {
     if (Py_AtExit([] { close_devices(); }) != 0) {
       std::atexit([] { close_devices(); });
     }
+  });
+  m.def("is_capturing", [](c10::DeviceIndex index) {
+    const TorchDevice* device = in_bad_fork() ? nullptr : find_open_device(index);
+    return device != nullptr && device->is_capturing();
   });
   m.def("num_launches", wrap_pybind_function([](c10::DeviceIndex index) {
           check_device_index(index);

@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "tt/runtime/capture.h"
 #include "tt/runtime/limits.h"
 #include "tt/runtime/runtime.h"
 #include "tt/support/math.h"
@@ -170,6 +171,7 @@ void Device::write(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::
   check_open();
   check_owned(buffer.get(), "buffer");
   check_range(*buffer, offset, source.size());
+  refuse_in_capture("a copy from the host");
   do_write(buffer, offset, source);
 }
 
@@ -177,6 +179,7 @@ void Device::read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::s
   check_open();
   check_owned(buffer.get(), "buffer");
   check_range(*buffer, offset, destination.size());
+  refuse_in_capture("a copy to the host");
   do_read(buffer, offset, destination);
 }
 
@@ -214,36 +217,52 @@ void Device::launch(
   for (const auto& buffer : buffers) {
     check_owned(buffer.get(), "buffer");
   }
+  if (try_capture(program, common_args, buffers)) {
+    return;
+  }
   // Last, for a launch that is refused fixes nothing.
   check_num_common_args(*program, common_args.size());
   do_launch(program, common_args, buffers);
   ++num_launches_;
 }
 
+void Device::replay(const std::shared_ptr<Graph>& graph) {
+  check_open();
+  check_owned(graph.get(), "graph");
+  refuse_in_capture("a replay");
+  do_replay(graph);
+  num_launches_ += graph->launches().size();
+}
+
 void Device::synchronize() {
   check_open();
+  refuse_in_capture("a wait for the device");
   do_synchronize();
 }
 
 std::shared_ptr<Event> Device::record(bool timed) {
   check_open();
+  refuse_in_capture("an event");
   return do_record(timed);
 }
 
 bool Device::query(const std::shared_ptr<Event>& event) {
   check_open();
   check_owned(event.get(), "event");
+  refuse_in_capture("a query of an event");
   return do_query(*event);
 }
 
 bool Device::query() {
   check_open();
+  refuse_in_capture("a query of the device");
   return do_query();
 }
 
 void Device::wait(const std::shared_ptr<Event>& event) {
   check_open();
   check_owned(event.get(), "event");
+  refuse_in_capture("a wait for an event");
   do_wait(*event);
 }
 

@@ -10,6 +10,7 @@
 #include "tt/backend/fallback/host_operators.h"
 #include "tt/backend/fallback/report.h"
 #include "tt/backend/fallback/same_device.h"
+#include "tt/support/str.h"
 
 namespace moe::tt::backend {
 namespace {
@@ -59,6 +60,11 @@ void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack, c10::D
       host_op.hasComputedKernelForDispatchKey(cpu_key),
       op.operator_name(),
       " has no kernel for tt, and none for the CPU, where it would run instead: move its tensors to another device");
+  if (device && open_device(device->index()).is_capturing()) {
+    open_device(device->index())
+        .runtime_device()
+        .refuse_in_capture(str(op.operator_name(), ", which runs on the CPU,"));
+  }
   warn_or_raise_fallback(op);
   const FallbackRecord record(op);
   const bool has_device_argument = names_device(arguments);

@@ -27,6 +27,10 @@ constexpr std::array kAdvice{
         "timed out",
         "The chip did not answer in time, and what is on it is lost: end this process and reset the chip with "
         "`tt-smi -r`. TT_METAL_OPERATION_TIMEOUT_SECONDS sets how long to wait"},
+    Advice{
+        "allocated for trace region",
+        "Open the device with a larger trace_region_size, or with 0: then traces take their memory from the rest of "
+        "DRAM"},
     Advice{"root directory is not set", "Set TT_METAL_RUNTIME_ROOT to the folder of TT-Metalium that holds tt_metal/"},
     Advice{
         "sfpi not found",
