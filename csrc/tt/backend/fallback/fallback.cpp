@@ -10,7 +10,6 @@
 #include "tt/backend/fallback/host_operators.h"
 #include "tt/backend/fallback/report.h"
 #include "tt/backend/fallback/same_device.h"
-#include "tt/support/str.h"
 
 namespace moe::tt::backend {
 namespace {
@@ -63,7 +62,7 @@ void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack, c10::D
   if (device && open_device(device->index()).is_capturing()) {
     open_device(device->index())
         .runtime_device()
-        .refuse_in_capture(str(op.operator_name(), ", which runs on the CPU,"));
+        .refuse_in_capture(c10::toString(op.operator_name()) + ", which runs on the CPU,");
   }
   warn_or_raise_fallback(op);
   const FallbackRecord record(op);

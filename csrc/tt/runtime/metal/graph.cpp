@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <tt-metalium/mesh_command_queue.hpp>
+#include <tt-metalium/mesh_event.hpp>
 
 #include "tt/runtime/metal/program.h"
 
