@@ -19,7 +19,8 @@ ifneq ($(SANITIZE),)
 CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
-SOURCES += $(wildcard $(EMULATED)/*.cpp $(EMULATED)/*/*.cpp) $(ROOT)/csrc/tt/runtime/device.cpp
+SOURCES += $(wildcard $(EMULATED)/*.cpp $(EMULATED)/*/*.cpp) $(ROOT)/csrc/tt/runtime/device.cpp \
+    $(ROOT)/csrc/tt/runtime/capture.cpp
 OBJECTS := $(patsubst %.cpp,$(BUILD)/%.o,$(subst $(ROOT)/,,$(abspath $(SOURCES))))
 
 .PHONY: all run

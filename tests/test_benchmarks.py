@@ -78,6 +78,14 @@ def test_launch():
     assert len(rows) == 9
 
 
+def test_replay():
+    _, *rows = tables("replay.py", "--samples", "3", "--launches", "1", "3", TORCH_TT_RUNTIME="emulated")
+    assert [row[:2] for row in rows] == [
+        [f"`{name}`", launches] for name in ("prepare_mapping", "prepare_grouping") for launches in ("1", "3")
+    ]
+    assert all(float(row[-1]) > 0 for row in rows)
+
+
 def test_scaling(tmp_path):
     """By formula; tests/distributed/test_scaling.py has what is counted."""
     file = tmp_path / "choices.safetensors"

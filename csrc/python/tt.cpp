@@ -13,6 +13,7 @@
 #include <torch/csrc/Exceptions.h>
 #include <torch/csrc/utils/pybind.h>
 
+#include "ops/tt/graph.h"
 #include "tt/backend/device/devices.h"
 #include "tt/backend/device/interrupts.h"
 #include "tt/backend/device/torch_device.h"
@@ -71,7 +72,10 @@ void wait_beside_python(const Wait& wait) {
 
 void bind_devices(pybind11::module_& m) {
   set_wait_for_user(&wait_beside_python);
-  m.def("register", wrap_pybind_function(&register_backend));
+  m.def("register", wrap_pybind_function([] {
+          register_backend();
+          register_graphs();
+        }));
   m.def("device_count", &device_count);
   m.def("current_device", &current_device);
   m.def("exchange_device", wrap_pybind_function([](c10::DeviceIndex index) {
@@ -97,6 +101,10 @@ void bind_devices(pybind11::module_& m) {
     if (Py_AtExit([] { close_devices(); }) != 0) {
       std::atexit([] { close_devices(); });
     }
+  });
+  m.def("is_capturing", [](c10::DeviceIndex index) {
+    const TorchDevice* device = in_bad_fork() ? nullptr : find_open_device(index);
+    return device != nullptr && device->is_capturing();
   });
   m.def("num_launches", wrap_pybind_function([](c10::DeviceIndex index) {
           check_device_index(index);

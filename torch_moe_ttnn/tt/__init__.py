@@ -29,6 +29,7 @@ from torch_moe_ttnn.tt._devices import _is_in_bad_fork as _is_in_bad_fork
 from torch_moe_ttnn.tt._devices import _lazy_init as _lazy_init
 from torch_moe_ttnn.tt._fallback import get_fallback_mode, set_fallback_mode
 from torch_moe_ttnn.tt._fallback_report import FallbackReport, OperatorFallbacks, fallback_report
+from torch_moe_ttnn.tt._graphs import Graph, graph, is_current_stream_capturing
 from torch_moe_ttnn.tt._memory import (
     empty_cache,
     max_memory_allocated,
@@ -63,6 +64,7 @@ __all__ = [
     "DeviceProperties",
     "Event",
     "FallbackReport",
+    "Graph",
     "OperatorFallbacks",
     "Stream",
     "current_device",
@@ -82,10 +84,12 @@ __all__ = [
     "get_fallback_mode",
     "get_rng_state",
     "get_rng_state_all",
+    "graph",
     "init",
     "initial_seed",
     "is_available",
     "is_bf16_supported",
+    "is_current_stream_capturing",
     "is_initialized",
     "manual_seed",
     "manual_seed_all",

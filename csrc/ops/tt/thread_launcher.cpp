@@ -52,6 +52,7 @@ class ThreadLaunchers final : public backend::Launches {
       : device_(device), programs_(std::make_shared<launch::ProgramCache>(device.runtime_device())) {}
 
   launch::Launcher& mine();
+  std::shared_ptr<CapturedCalls> capture_calls();
   // Throws the first error of a launcher's calls, and forgets it. Waits for them.
   static void raise_error_of(Lent& lent);
   void raise_error() override;
@@ -63,6 +64,8 @@ class ThreadLaunchers final : public backend::Launches {
  private:
   // One that no thread has, with calls that nobody has waited for, or without; or null.
   Lent* lend(bool has_calls);
+  // One without.
+  Lent& lend_unused();
   // Says what the calls of those threads have left that have ended, and have no wait to raise it.
   void report_ended();
   void report(Lent& lent);
@@ -101,9 +104,63 @@ class Lease {
   Lent& lent_;
 };
 
-// What a thread has: one launcher for each device that it has used, by itself or in a backward pass.
+// A graph's launcher, for as long as the graph lives and somebody has not waited for its replays.
+class CapturedLease final : public CapturedCalls, public std::enable_shared_from_this<CapturedLease> {
+ public:
+  CapturedLease(ThreadLaunchers& lender, Lent& lent) : lease_(lender, lent) {}
+
+  void end_capture() override {
+    num_calls_ = lease_.lent().launcher.invalid_ids.end_capture();
+  }
+  void begin_replay() override;
+
+  const Lease& lease() const {
+    return lease_;
+  }
+
+ private:
+  const Lease lease_;
+  uint32_t num_calls_ = 0;
+};
+
+// What a thread has: one launcher for each device that it has used, by itself or in a backward pass, and those of the
+// graphs that it captures or has replayed.
 class Borrowed {
  public:
+  void add_captured(const std::shared_ptr<CapturedLease>& captured) {
+    std::erase_if(captured_, [](const auto& weak) { return weak.expired(); });
+    captured_.push_back(captured);
+  }
+
+  // Of the graph that the thread captures, for the one that began last is under way.
+  Lent* find_captured(const ThreadLaunchers& lender) const {
+    Lent* found = nullptr;
+    for (const auto& weak : captured_) {
+      const auto captured = weak.lock();
+      found = captured != nullptr && captured->lease().is_of(lender) ? &captured->lease().lent() : found;
+    }
+    return found;
+  }
+
+  void add_replayed(std::shared_ptr<CapturedLease> replayed) {
+    if (std::ranges::find(replayed_, replayed) == replayed_.end()) {
+      replayed_.push_back(std::move(replayed));
+    }
+  }
+
+  // Of the device, which the thread has no longer.
+  std::vector<std::shared_ptr<CapturedLease>> take_replayed(const ThreadLaunchers& lender) {
+    std::vector<std::shared_ptr<CapturedLease>> taken;
+    std::erase_if(replayed_, [&](const auto& replayed) {
+      const bool is_of = replayed->lease().is_of(lender);
+      if (is_of) {
+        taken.push_back(replayed);
+      }
+      return is_of;
+    });
+    return taken;
+  }
+
   Lent* find(const ThreadLaunchers& lender) {
     const int pass = torch::autograd::get_current_graph_task_id();
     if (pass == kNoPass) {
@@ -143,22 +200,44 @@ class Borrowed {
 
   std::vector<std::unique_ptr<Lease>> own_;
   std::vector<OfPass> passes_;
+  std::vector<std::weak_ptr<CapturedLease>> captured_;
+  std::vector<std::shared_ptr<CapturedLease>> replayed_;
 };
 
 thread_local Borrowed borrowed;
 
+void CapturedLease::begin_replay() {
+  lease_.lent().launcher.invalid_ids.begin_replay(num_calls_);
+  borrowed.add_replayed(shared_from_this());
+}
+
 launch::Launcher& ThreadLaunchers::mine() {
+  if (device_.is_capturing()) {
+    if (Lent* const captured = borrowed.find_captured(*this)) {
+      return captured->launcher;
+    }
+  }
   Lent* lent = borrowed.find(*this);
   if (lent == nullptr) {
-    lent = lend(/*has_calls=*/false);
-    if (lent == nullptr) {
-      at::Tensor records = empty_records(device_);
-      const std::lock_guard lock(mutex_);
-      lent = &launchers_.emplace_back(programs_, std::move(records));
-    }
+    lent = &lend_unused();
     borrowed.add(*this, *lent);
   }
   return lent->launcher;
+}
+
+std::shared_ptr<CapturedCalls> ThreadLaunchers::capture_calls() {
+  auto captured = std::make_shared<CapturedLease>(*this, lend_unused());
+  borrowed.add_captured(captured);
+  return captured;
+}
+
+Lent& ThreadLaunchers::lend_unused() {
+  if (Lent* const lent = lend(/*has_calls=*/false)) {
+    return *lent;
+  }
+  at::Tensor records = empty_records(device_);
+  const std::lock_guard lock(mutex_);
+  return launchers_.emplace_back(programs_, std::move(records));
 }
 
 Lent* ThreadLaunchers::lend(bool has_calls) {
@@ -181,8 +260,22 @@ void ThreadLaunchers::give_back(Lent& lent) noexcept {
 
 void ThreadLaunchers::raise_error() {
   report_ended();
+  // All are asked, so that an error is not left for a later wait.
+  std::vector<launch::InvalidId> met;
+  const auto ask = [&](Lent& lent) {
+    if (auto invalid = lent.launcher.invalid_ids.take()) {
+      met.push_back(std::move(*invalid));
+    }
+  };
   if (Lent* const lent = borrowed.find(*this)) {
-    raise_error_of(*lent);
+    ask(*lent);
+  }
+  for (const auto& replayed : borrowed.take_replayed(*this)) {
+    ask(replayed->lease().lent());
+  }
+  if (!met.empty()) {
+    met.front().more_calls |= met.size() > 1;
+    TORCH_CHECK_INDEX(false, met.front().message());
   }
 }
 
@@ -219,12 +312,19 @@ void ThreadLaunchers::report(Lent& lent) {
   }
 }
 
+ThreadLaunchers& launchers_on(backend::TorchDevice& device) {
+  return static_cast<ThreadLaunchers&>(
+      device.launches([](backend::TorchDevice& opened) { return std::make_unique<ThreadLaunchers>(opened); }));
+}
+
 }  // namespace
 
 launch::Launcher& thread_launcher(backend::TorchDevice& device) {
-  backend::Launches& launches =
-      device.launches([](backend::TorchDevice& opened) { return std::make_unique<ThreadLaunchers>(opened); });
-  return static_cast<ThreadLaunchers&>(launches).mine();
+  return launchers_on(device).mine();
+}
+
+std::shared_ptr<CapturedCalls> capture_calls(backend::TorchDevice& device) {
+  return launchers_on(device).capture_calls();
 }
 
 }  // namespace moe::tt

@@ -17,6 +17,7 @@
 #include "tt/backend/fallback/refused.h"
 #include "tt/backend/library.h"
 #include "tt/backend/memory/caching_allocator.h"
+#include "tt/backend/memory/host_allocator.h"
 
 namespace moe::tt::backend {
 namespace {
@@ -113,6 +114,7 @@ void register_backend() {
       "\" has taken it: \"tt\" cannot be used in the same process");
   c10::register_privateuse1_backend("tt");
   c10::SetAllocator(c10::kPrivateUse1, allocator());
+  at::setHostAllocator(c10::kPrivateUse1, host_allocator());
   c10::impl::DeviceGuardImplRegistrar(c10::kPrivateUse1, guard());
   at::RegisterPrivateUse1HooksInterface(hooks());
   register_profiler_stubs();

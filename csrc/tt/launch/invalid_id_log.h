@@ -62,6 +62,10 @@ class MOE_API InvalidIdLog {
   uint32_t last_call() const {
     return last_call_;
   }
+  // The calls with the numbers up to this one are launched again.
+  void repeat_calls(uint32_t last_call) {
+    last_call_ = last_call;
+  }
   // Numbers begin anew. There is no record.
   void forget_calls() {
     last_call_ = 0;

@@ -23,6 +23,18 @@ InvalidIds::InvalidIds(runtime::Device& device, const runtime::BufferSpan& recor
   clear();
 }
 
+uint32_t InvalidIds::end_capture() {
+  const std::lock_guard lock(mutex_);
+  const uint32_t calls = log_.last_call();
+  log_.forget_calls();
+  return calls;
+}
+
+void InvalidIds::begin_replay(uint32_t calls) {
+  const std::lock_guard lock(mutex_);
+  log_.repeat_calls(calls);
+}
+
 std::optional<InvalidId> InvalidIds::take() {
   const std::lock_guard lock(mutex_);
   if (log_.last_call() == 0) {

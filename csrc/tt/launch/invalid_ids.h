@@ -33,6 +33,11 @@ class InvalidIds {
     return log_.last_call() != 0;
   }
 
+  // For a graph's calls: how many there were since take(), which have not been launched and are forgotten; and that so
+  // many are launched again.
+  uint32_t end_capture();
+  void begin_replay(uint32_t calls);
+
   // The first invalid id since it was last asked, once everything launched has ended. Waits for that, if there were
   // calls. Clears the log.
   std::optional<InvalidId> take();

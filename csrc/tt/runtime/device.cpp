@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "tt/runtime/capture.h"
 #include "tt/runtime/limits.h"
 #include "tt/runtime/runtime.h"
 #include "tt/support/math.h"
@@ -171,6 +172,7 @@ void Device::write(
   check_open();
   check_owned(buffer.get(), "buffer");
   check_range(*buffer, offset, source.size());
+  refuse_in_capture("a copy from the host");
   do_write(buffer, offset, source, rest);
 }
 
@@ -178,6 +180,7 @@ void Device::read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::s
   check_open();
   check_owned(buffer.get(), "buffer");
   check_range(*buffer, offset, destination.size());
+  refuse_in_capture("a copy to the host");
   // A runtime may hold its lock while it reads, and other threads want it while the device works.
   wait_for(*do_record(/*timed=*/false), nullptr);
   do_read(buffer, offset, destination);
@@ -217,6 +220,9 @@ void Device::launch(
   for (const auto& buffer : buffers) {
     check_owned(buffer.get(), "buffer");
   }
+  if (try_capture(program, common_args, buffers)) {
+    return;
+  }
   // Last, for a launch that is refused fixes nothing.
   check_num_common_args(*program, common_args.size());
   do_launch(program, common_args, buffers);
@@ -233,14 +239,24 @@ void Device::wait_for(const Event& event, const Meanwhile& meanwhile) {
   }
 }
 
+void Device::replay(const std::shared_ptr<Graph>& graph) {
+  check_open();
+  check_owned(graph.get(), "graph");
+  refuse_in_capture("a replay");
+  do_replay(graph);
+  num_launches_ += graph->launches().size();
+}
+
 void Device::synchronize(const Meanwhile& meanwhile) {
   check_open();
+  refuse_in_capture("a wait for the device");
   wait_for(*do_record(/*timed=*/false), meanwhile);
   do_throw_failure();
 }
 
 std::shared_ptr<Event> Device::record(bool timed, const Meanwhile& meanwhile) {
   check_open();
+  refuse_in_capture("an event");
   auto event = do_record(timed);
   if (event->timed_by_host) {
     wait_for(*event, meanwhile);
@@ -252,17 +268,20 @@ std::shared_ptr<Event> Device::record(bool timed, const Meanwhile& meanwhile) {
 bool Device::query(const std::shared_ptr<Event>& event) {
   check_open();
   check_owned(event.get(), "event");
+  refuse_in_capture("a query of an event");
   return do_query(*event);
 }
 
 bool Device::query() {
   check_open();
+  refuse_in_capture("a query of the device");
   return do_query();
 }
 
 void Device::wait(const std::shared_ptr<Event>& event, const Meanwhile& meanwhile) {
   check_open();
   check_owned(event.get(), "event");
+  refuse_in_capture("a wait for an event");
   wait_for(*event, meanwhile);
 }
 

@@ -74,6 +74,16 @@ class Buffer {
   virtual uint32_t address() const = 0;  // the same in every bank
   virtual uint64_t size() const = 0;     // a multiple of page_size()
   virtual uint32_t page_size() const = 0;
+
+  // Whether a graph, or a capture, launches on it: nobody else may have its memory.
+  bool is_captured() const {
+    return num_captured_ > 0;
+  }
+
+ private:
+  friend class CapturedLaunch;
+
+  std::atomic<uint32_t> num_captured_ = 0;
 };
 
 // The bytes of a buffer from an offset on.
@@ -149,6 +159,9 @@ class Program {
   const std::string& name() const {
     return name_;
   }
+  bool was_launched() const {
+    return num_common_args_ != kNotLaunched;
+  }
   // The most run-time arguments that a kernel has of its own on any core.
   uint64_t max_runtime_args() const {
     return max_runtime_args_;
@@ -180,6 +193,10 @@ class Event {
 // What a wait calls several times a second for as long as it lasts, on its thread and without a lock. It may throw:
 // that ends the wait, and nothing else; the queue goes on.
 using Meanwhile = std::function<void()>;
+
+class Capture;
+class CapturedLaunch;
+class Graph;
 
 // What a device has to do with a chip.
 enum class ChipUse : uint8_t {
@@ -249,6 +266,26 @@ class Device {
       std::span<const uint32_t> common_args,
       std::span<const std::shared_ptr<Buffer>> buffers);
 
+  // Until the capture ends, what this thread launches is kept in it and not enqueued; other threads' calls are as ever.
+  // A program must have been launched before. Whatever else needs the device (a copy, a wait, an event, a replay)
+  // throws, and so does the end. A thread has one capture of a device at a time.
+  std::shared_ptr<Capture> begin_capture();
+  // Whether this thread captures.
+  MOE_API bool is_capturing() const;
+  // How many captures are under way, of all threads.
+  uint32_t num_captures() const {
+    return *num_captures_;
+  }
+  // The launches since this thread's capture began, which it takes. Whatever is thrown, the capture has ended, unless
+  // it is another thread's.
+  std::shared_ptr<Graph> end_capture(std::shared_ptr<Capture>& capture);
+  // Throws if this thread captures, for `what` cannot be captured.
+  void refuse_in_capture(const std::string& what) const;
+
+  // Enqueues the launches of a graph, in their order, and returns. They fail as other launches do. The graph holds its
+  // programs and buffers until it is given up and they have ended.
+  void replay(const std::shared_ptr<Graph>& graph);
+
   // Waits for everything enqueued so far, and throws the first failure since the last call.
   MOE_API void synchronize(const Meanwhile& meanwhile = nullptr);
 
@@ -308,6 +345,9 @@ class Device {
       const std::shared_ptr<Program>& program,
       std::span<const uint32_t> common_args,
       std::span<const std::shared_ptr<Buffer>> buffers) = 0;
+  // The launches are of programs that were launched before.
+  virtual std::shared_ptr<Graph> do_capture(std::vector<CapturedLaunch> launches) = 0;
+  virtual void do_replay(const std::shared_ptr<Graph>& graph) = 0;
   // Throws the first failure of what has ended; waits for nothing that has not.
   virtual void do_throw_failure() = 0;
   // Does not wait. A runtime that cannot tell when its queue comes to a timed event leaves that to the host, by
@@ -327,6 +367,11 @@ class Device {
   template <typename Owned>
   void check_owned(const Owned* owned, const char* what) const;
   static void check_num_common_args(Program& program, uint64_t count);
+  // Keeps a launch in this thread's capture, if there is one.
+  bool try_capture(
+      const std::shared_ptr<Program>& program,
+      std::span<const uint32_t> common_args,
+      std::span<const std::shared_ptr<Buffer>> buffers) const;
   // Every wait for the queue.
   void wait_for(const Event& event, const Meanwhile& meanwhile);
 
@@ -334,6 +379,7 @@ class Device {
   const uint32_t index_;
   std::atomic<bool> closed_ = false;
   std::atomic<uint64_t> num_launches_ = 0;
+  const std::shared_ptr<std::atomic<uint32_t>> num_captures_ = std::make_shared<std::atomic<uint32_t>>(0);
 };
 
 // A way to reach devices.

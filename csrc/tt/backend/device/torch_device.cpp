@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <c10/util/Exception.h>
+#include <torch/csrc/autograd/graph_task.h>
 
 #include "tt/backend/device/devices.h"
 #include "tt/backend/device/interrupts.h"
@@ -41,6 +42,12 @@ void TorchDevice::check_usable() const {
       "tt:",
       static_cast<int>(index_),
       lost_ ? " was closed by ttnn, which had opened its chip" : " is closed, for the interpreter is exiting");
+  constexpr int kNoPass = -1;
+  TORCH_CHECK(
+      device_->num_captures() == 0 || torch::autograd::get_current_graph_task_id() == kNoPass,
+      "a backward pass cannot use tt:",
+      static_cast<int>(index_),
+      " while a graph of its launches is captured: do it before the capture or after it");
 }
 
 runtime::Device& TorchDevice::runtime_device() {

@@ -39,11 +39,17 @@ class TorchDevice {
     return index_;
   }
 
-  // Throws in a forked child, and after close().
+  // Throws in a forked child, after close(), and in a backward pass while a thread captures: autograd runs the pass of
+  // that thread on another one, which does not.
   void check_usable() const;
 
   // Checks that first.
   MOE_API runtime::Device& runtime_device();
+
+  // Whether this thread captures a graph of launches on it.
+  bool is_capturing() const {
+    return device_->is_capturing();
+  }
 
   DeviceCachingAllocator& caching_allocator() {
     return caching_allocator_;

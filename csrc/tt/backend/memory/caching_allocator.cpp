@@ -123,15 +123,21 @@ void DeviceCachingAllocator::free(void* address) noexcept {
     return;  // Another thread of the parent may have held the lock.
   }
   // Destroyed after the lock is gone: letting go of a lender may run any code.
-  Blocks::node_type node;
+  Blocks returned;
   const std::lock_guard lock(mutex_);
   if (abandoned_) {
     return;
   }
-  node = blocks_.extract(static_cast<const std::byte*>(address));
-  if (node.empty() || node.mapped().addresses != nullptr) {
+  const auto found = blocks_.find(static_cast<const std::byte*>(address));
+  if (found == blocks_.end()) {
     return;
   }
+  if (found->second.addresses != nullptr) {
+    found->second.is_freed = true;
+    take_freed(returned);
+    return;
+  }
+  const auto node = blocks_.extract(found);
   Block& block = node.mapped();
   all(stats_.allocation).decrease(1);
   all(stats_.active).decrease(1);
@@ -142,8 +148,21 @@ void DeviceCachingAllocator::free(void* address) noexcept {
   cached_.emplace(key, std::move(block.buffer));
 }
 
+// The lender of a graph's memory keeps it until the graph is gone.
+void DeviceCachingAllocator::take_freed(Blocks& returned) {
+  for (auto block = blocks_.begin(); block != blocks_.end();) {
+    const auto next = std::next(block);
+    if (block->second.is_freed && !block->second.buffer->is_captured()) {
+      returned.insert(blocks_.extract(block));
+    }
+    block = next;
+  }
+}
+
 void DeviceCachingAllocator::empty_cache() {
+  Blocks returned;  // destroyed after the lock is gone, as in free()
   const std::lock_guard lock(mutex_);
+  take_freed(returned);
   empty_cache_locked();
 }
 
@@ -178,11 +197,10 @@ uint64_t DeviceCachingAllocator::taken_by(const runtime::Buffer& buffer) const {
 }
 
 std::shared_ptr<runtime::Buffer> DeviceCachingAllocator::take_cached(uint64_t size, uint32_t page_size) {
-  const auto found = cached_.lower_bound({page_size, size});
-  if (found == cached_.end() || found->first.first != page_size || found->first.second > size + size / kSlack) {
-    return nullptr;
-  }
-  return std::move(cached_.extract(found).mapped());
+  const auto end = cached_.upper_bound({page_size, size + size / kSlack});
+  const auto found = std::find_if(
+      cached_.lower_bound({page_size, size}), end, [](const auto& entry) { return !entry.second->is_captured(); });
+  return found == end ? nullptr : std::move(cached_.extract(found).mapped());
 }
 
 std::shared_ptr<runtime::Buffer> DeviceCachingAllocator::allocate_buffer(
@@ -194,7 +212,9 @@ std::shared_ptr<runtime::Buffer> DeviceCachingAllocator::allocate_buffer(
   }
   empty_cache_locked();
   // Launches under way keep their buffers until they end.
-  device_.synchronize();
+  if (!device_.is_capturing()) {
+    device_.synchronize();
+  }
   try {
     return device_.allocate(size, page_size);
   } catch (const runtime::OutOfMemory& error) {
@@ -204,12 +224,16 @@ std::shared_ptr<runtime::Buffer> DeviceCachingAllocator::allocate_buffer(
 }
 
 void DeviceCachingAllocator::empty_cache_locked() {
-  for (const auto& [key, buffer] : cached_) {
+  std::erase_if(cached_, [&](const auto& entry) {
+    const runtime::Buffer& buffer = *entry.second;
+    if (buffer.is_captured()) {
+      return false;
+    }
     all(stats_.segment).decrease(1);
-    all(stats_.reserved_bytes).decrease(taken_by(*buffer));
+    all(stats_.reserved_bytes).decrease(taken_by(buffer));
     ++stats_.num_device_free;
-  }
-  cached_.clear();
+    return true;
+  });
 }
 
 void DeviceCachingAllocator::raise_out_of_memory(uint64_t requested, uint64_t free) {

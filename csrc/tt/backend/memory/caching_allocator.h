@@ -17,7 +17,7 @@ namespace moe::tt::backend {
 
 // The memory of one device's tensors, as addresses that stand for it. A freed buffer is kept for the next request of
 // about its size, at once: the device has one in-order queue, so earlier launches are done with the buffer before its
-// next owner's bytes arrive.
+// next owner's bytes arrive. One that a graph launches on is kept for when the graph is gone.
 class DeviceCachingAllocator {
  public:
   DeviceCachingAllocator(c10::DeviceIndex index, runtime::Device& device);
@@ -55,6 +55,7 @@ class DeviceCachingAllocator {
     // Of adopted memory. Its addresses are its own, for it may be adopted twice.
     std::unique_ptr<AddressRange> addresses = nullptr;
     std::shared_ptr<void> lender = nullptr;
+    bool is_freed = false;  // adopted memory that a graph still has
   };
 
   using Blocks = std::map<const std::byte*, Block>;
@@ -64,6 +65,8 @@ class DeviceCachingAllocator {
   std::shared_ptr<runtime::Buffer> take_cached(uint64_t size, uint32_t page_size);
   std::shared_ptr<runtime::Buffer> allocate_buffer(uint64_t size, uint32_t page_size, uint64_t requested);
   void empty_cache_locked();
+  // Takes out the freed blocks of adopted memory that no graph has any more.
+  void take_freed(Blocks& returned);
   [[noreturn]] void raise_out_of_memory(uint64_t requested, uint64_t free);
 
   const c10::DeviceIndex index_;

@@ -45,7 +45,9 @@ std::vector<TracedLaunch> take_traced_launches() {
 
 void trace_launch(c10::DeviceIndex device, const std::string& kernel, const std::function<void()>& launch) {
   RECORD_FUNCTION("tt::launch_" + kernel, {});
-  if (!tracing) {
+  const TorchDevice* const opened = find_open_device(device);
+  // What is captured is launched by a replay, which is traced as one launch.
+  if (!tracing || (opened != nullptr && opened->is_capturing())) {
     launch();
     return;
   }

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "tt/runtime/capture.h"
 #include "tt/runtime/emulated/event.h"
 
 namespace moe::tt::runtime::emulated {
@@ -63,6 +64,16 @@ void EmulatedDevice::do_launch(
                    own_program = std::static_pointer_cast<EmulatedProgram>(program),
                    common_args = std::vector<uint32_t>(common_args.begin(), common_args.end()),
                    own_buffers = std::move(own_buffers)] { runner->run(*own_program, common_args, own_buffers); });
+}
+
+std::shared_ptr<Graph> EmulatedDevice::do_capture(std::vector<CapturedLaunch> launches) {
+  return std::make_shared<Graph>(owner(), std::move(launches));
+}
+
+void EmulatedDevice::do_replay(const std::shared_ptr<Graph>& graph) {
+  for (const CapturedLaunch& launch : graph->launches()) {
+    do_launch(launch.program(), launch.common_args(), launch.buffers());
+  }
 }
 
 void EmulatedDevice::do_throw_failure() {

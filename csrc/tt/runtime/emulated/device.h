@@ -47,6 +47,8 @@ class EmulatedDevice : public Device {
       const std::shared_ptr<Program>& program,
       std::span<const uint32_t> common_args,
       std::span<const std::shared_ptr<Buffer>> buffers) override;
+  std::shared_ptr<Graph> do_capture(std::vector<CapturedLaunch> launches) override;
+  void do_replay(const std::shared_ptr<Graph>& graph) override;
 
   void do_throw_failure() override;
   std::shared_ptr<Event> do_record(bool timed) override;

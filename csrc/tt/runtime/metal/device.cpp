@@ -13,6 +13,7 @@
 
 #include "tt/runtime/grid.h"
 #include "tt/runtime/hardware.h"
+#include "tt/runtime/metal/graph.h"
 #include "tt/runtime/metal/program.h"
 #include "tt/support/environment.h"
 
@@ -126,6 +127,17 @@ void MetalDevice::do_launch(
   chip_->use(str("cannot launch on metal device ", chip_->index()), [&](MeshDevice& device) {
     // The queue keeps the order: memory that is freed while the launch is in flight is next written after it.
     static_cast<MetalProgram&>(*program).launch(device, common_args);
+    ++enqueued_;
+  });
+}
+
+std::shared_ptr<Graph> MetalDevice::do_capture(std::vector<CapturedLaunch> launches) {
+  return std::make_shared<MetalGraph>(chip_, std::move(launches));
+}
+
+void MetalDevice::do_replay(const std::shared_ptr<Graph>& graph) {
+  chip_->use(str("cannot replay a graph on metal device ", chip_->index()), [&](MeshDevice& device) {
+    static_cast<MetalGraph&>(*graph).replay(device);
     ++enqueued_;
   });
 }

@@ -32,6 +32,10 @@ constexpr std::array kAdvice{
         "A process of TT-Metalium uses chips that Ethernet connects with each other, and these are not: let it see "
         "those "
         "that are, as with TT_VISIBLE_DEVICES=0, and use another process for the others"},
+    Advice{
+        "allocated for trace region",
+        "Open the device with a larger trace_region_size, or with 0: then traces take their memory from the rest of "
+        "DRAM"},
     Advice{"root directory is not set", "Set TT_METAL_RUNTIME_ROOT to the folder of TT-Metalium that holds tt_metal/"},
     Advice{
         "sfpi not found",
