@@ -63,9 +63,9 @@ def test_streams_wait_for_each_other(other_device):
     second.wait_stream(first)
     second.wait_event(first.record_event())
     assert torch.equal(tensor.to(other_device).cpu(), torch.full((1000,), 3.0))
-    first.synchronize()
-    assert first.query()
-    assert second.query()
+    for stream in (first, second):
+        stream.synchronize()
+        assert stream.query()
 
 
 def test_an_event():

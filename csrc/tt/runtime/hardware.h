@@ -18,6 +18,14 @@ inline bool simulator_is_set() {
   return !get_env(kSimulatorVariable).empty();
 }
 
+// TT-Metalium's own: the file that describes several chips to simulate and how they are connected.
+inline constexpr const char* kSimulatedClusterVariable = "TT_METAL_MOCK_CLUSTER_DESC_PATH";
+
+// Whether more than one chip may be simulated.
+inline bool simulated_cluster_is_set() {
+  return simulator_is_set() && !get_env(kSimulatedClusterVariable).empty();
+}
+
 // Chips that the kernel driver has found. Behind one of them there may be another, which has no file of its own.
 inline uint32_t count_device_files() noexcept {
   const auto is_number = [](const std::string& name) {

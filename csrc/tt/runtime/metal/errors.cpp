@@ -27,6 +27,11 @@ constexpr std::array kAdvice{
         "timed out",
         "The chip did not answer in time, and what is on it is lost: end this process and reset the chip with "
         "`tt-smi -r`. TT_METAL_OPERATION_TIMEOUT_SECONDS sets how long to wait"},
+    Advice{
+        "not found in control plane chip mapping",
+        "A process of TT-Metalium uses chips that Ethernet connects with each other, and these are not: let it see "
+        "those "
+        "that are, as with TT_VISIBLE_DEVICES=0, and use another process for the others"},
     Advice{"root directory is not set", "Set TT_METAL_RUNTIME_ROOT to the folder of TT-Metalium that holds tt_metal/"},
     Advice{
         "sfpi not found",

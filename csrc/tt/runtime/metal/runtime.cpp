@@ -15,6 +15,7 @@
 #include "tt/runtime/metal/chip_lock.h"
 #include "tt/runtime/metal/device.h"
 #include "tt/runtime/metal/release.h"
+#include "tt/runtime/metal/simulated_chips.h"
 #include "tt/runtime/metal/surroundings.h"
 #include "tt/runtime/metal/unit_meshes.h"
 #include "tt/runtime/plugin_abi.h"
@@ -84,6 +85,7 @@ class MetalRuntime final : public Runtime {
   explicit MetalRuntime(const std::filesystem::path& kernels) : kernels_(harmless_path(kernels).string()) {
     if (!ttnn_is_loaded()) {
       prepare_surroundings();
+      keep_queues_on_simulated_chips();
     }
     find_runtime_root();
   }
@@ -106,8 +108,7 @@ class MetalRuntime final : public Runtime {
 
  private:
   static uint32_t count() noexcept {
-    // More of them only where this variable describes how they are connected.
-    if (simulator_is_set() && get_env("TT_METAL_MOCK_CLUSTER_DESC_PATH").empty()) {
+    if (simulator_is_set() && !simulated_cluster_is_set()) {
       return 1;
     }
     try {

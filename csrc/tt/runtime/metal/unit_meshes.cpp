@@ -11,6 +11,7 @@
 #include "tt/runtime/hardware.h"
 #include "tt/runtime/metal/chip_lock.h"
 #include "tt/runtime/metal/errors.h"
+#include "tt/runtime/metal/simulated_chips.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime::metal {
@@ -61,7 +62,10 @@ ChipMesh UnitMeshes::open(uint32_t index, uint32_t count) {
       }
       return borrowed;
     }
-    meshes = translated(opening, [&] { return open_all(count); });
+    meshes = translated(opening, [&] {
+      require_dispatch_to_simulated_chips(count);
+      return open_all(count);
+    });
     meshes_ = meshes;
   }
   MeshDevice* mesh = meshes->at(chip).get();
