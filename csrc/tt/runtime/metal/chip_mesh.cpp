@@ -6,7 +6,7 @@
 #include <utility>
 
 #include <tt-metalium/allocator.hpp>
-#include <tt-metalium/tt_metal.hpp>
+#include <tt-metalium/buffer_types.hpp>
 
 #include "tt/runtime/errors.h"
 #include "tt/support/str.h"
@@ -17,7 +17,7 @@ namespace {
 using metalium::BufferType;
 
 std::shared_ptr<MeshDevice> active_mesh(int chip) {
-  metalium::IDevice* const device = metalium::detail::GetActiveDevice(chip);
+  metalium::IDevice* const device = active_device(chip);
   return device == nullptr ? nullptr : device->get_mesh_device();
 }
 

@@ -3,13 +3,9 @@
 #include <cstdint>
 #include <memory>
 
-#include <tt-metalium/mesh_device.hpp>
+#include "tt/runtime/metal/metalium.h"
 
 namespace moe::tt::runtime::metal {
-
-// In TT-Metalium's own words.
-namespace metalium = ::tt::tt_metal;
-using metalium::distributed::MeshDevice;
 
 // The mesh through which one chip is used: one of our own, or a borrowed one, that something else in this process has
 // opened, which is ttnn as a rule. There is never a second one: each mesh has an allocator that starts at the same

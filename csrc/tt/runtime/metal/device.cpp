@@ -20,7 +20,7 @@ namespace moe::tt::runtime::metal {
 namespace {
 
 using metalium::BufferType;
-using ::tt::tt_metal::CoreCoord;
+using metalium::CoreCoord;
 
 std::string name_of(const std::string& architecture) {
   const std::string chip = architecture == "wormhole_b0" ? "Wormhole"
@@ -133,7 +133,7 @@ std::shared_ptr<Event> MetalDevice::do_record(bool timed) {
     auto& queue = device.mesh_command_queue();
     const auto place = queue.enqueue_record_event_to_host();
     // Slow dispatch counts no events: it gives out 0, which is done whatever the cores do.
-    if (timed || place.id() == 0) {
+    if (timed || !is_counted(place)) {
       metalium::distributed::Finish(queue);
     } else {
       event->place = place;

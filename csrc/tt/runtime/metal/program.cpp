@@ -7,18 +7,17 @@
 #include <tt-metalium/circular_buffer_config.hpp>
 #include <tt-metalium/core_coord.hpp>
 #include <tt-metalium/distributed.hpp>
-#include <tt-metalium/tt_metal.hpp>
 
 namespace moe::tt::runtime::metal {
 namespace {
 
+using metalium::CoreCoord;
+using metalium::CoreRange;
+using metalium::CoreRangeSet;
 using metalium::DataMovementConfig;
 using metalium::DataMovementProcessor;
 using metalium::distributed::MeshCoordinateRange;
 using metalium::distributed::MeshWorkload;
-using ::tt::tt_metal::CoreCoord;
-using ::tt::tt_metal::CoreRange;
-using ::tt::tt_metal::CoreRangeSet;
 
 // Cores are numbered row by row: the end of a row, whole rows and the beginning of one.
 CoreRangeSet core_ranges(const Cores& cores, uint32_t columns) {
@@ -102,7 +101,7 @@ void compile_alone(
   building(description, str(", kernel '", kernel.name, "'"), [&] {
     metalium::Program program = program_without_kernels(description, columns);
     add_kernel(program, folder, kernel, columns);
-    metalium::detail::CompileProgram(&device, program);
+    compile(device, program);
   });
 }
 
@@ -125,7 +124,7 @@ MetalProgram::MetalProgram(
       for (const Kernel& kernel : description.kernels) {
         kernels_.push_back(add_kernel(program, folder, kernel, columns));
       }
-      metalium::detail::CompileProgram(&device, program);
+      compile(device, program);
       workload_ = std::make_unique<MeshWorkload>();
       workload_->add_program(MeshCoordinateRange(device.shape()), std::move(program));
     });

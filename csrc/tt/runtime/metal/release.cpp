@@ -14,6 +14,7 @@
 #include <tt-metalium/host_api.hpp>
 
 #include "tt/runtime/errors.h"
+#include "tt/runtime/metal/metalium.h"
 #include "tt/support/loaded_from.h"
 #include "tt/support/str.h"
 
@@ -25,7 +26,7 @@ constexpr std::string_view kBuiltRelease = MOE_TT_METALIUM_RELEASE;
 constexpr std::string_view kBuiltId = MOE_TT_METALIUM_BUILD_ID;
 
 const void* in_metalium() {
-  return reinterpret_cast<const void*>(&::tt::tt_metal::CreateProgram);
+  return reinterpret_cast<const void*>(&metalium::CreateProgram);
 }
 
 // The GNU build id, in hexadecimal digits, among the notes of a segment; empty if it is not there.

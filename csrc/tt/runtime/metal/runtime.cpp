@@ -9,7 +9,6 @@
 #include <string>
 
 #include <tt-metalium/host_api.hpp>
-#include <tt-metalium/tt_metal.hpp>
 
 #include "tt/runtime/hardware.h"
 #include "tt/runtime/metal/chip_lock.h"
@@ -119,7 +118,7 @@ class MetalRuntime final : public Runtime {
       // Counting takes the chips for this process; others may want them. Where ttnn is in use they are not ours to
       // give.
       if (!ttnn_is_loaded() && !any_chip_is_open(count)) {
-        metalium::detail::ReleaseOwnership();
+        release_chips();
       }
       return count;
     } catch (...) {

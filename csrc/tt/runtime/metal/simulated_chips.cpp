@@ -6,6 +6,7 @@
 #include <tt-metalium/host_api.hpp>
 
 #include "tt/runtime/hardware.h"
+#include "tt/runtime/metal/metalium.h"
 #include "tt/runtime/runtime.h"
 #include "tt/support/environment.h"
 #include "tt/support/str.h"
@@ -33,7 +34,7 @@ void require_dispatch_to_simulated_chips(uint32_t count) {
     return;
   }
   for (int chip = 0; chip < static_cast<int>(count); ++chip) {
-    if (const int reached_through = ::tt::tt_metal::GetPCIeDeviceID(chip); reached_through != chip) {
+    if (const int reached_through = metalium::GetPCIeDeviceID(chip); reached_through != chip) {
       throw DeviceError(
           str("simulated chip ",
               chip,

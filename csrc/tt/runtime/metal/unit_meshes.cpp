@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include <tt-metalium/tt_metal.hpp>
-
 #include "tt/runtime/hardware.h"
 #include "tt/runtime/metal/chip_lock.h"
 #include "tt/runtime/metal/errors.h"
@@ -24,17 +22,17 @@ constexpr std::chrono::seconds kPatience(10);
 
 bool any_chip_is_open(uint32_t count) {
   for (uint32_t chip = 0; chip < count; ++chip) {
-    if (metalium::detail::GetActiveDevice(static_cast<int>(chip)) != nullptr) {
+    if (active_device(static_cast<int>(chip)) != nullptr) {
       return true;
     }
   }
   return false;
 }
 
-std::shared_ptr<UnitMeshes::Meshes> UnitMeshes::open_all(uint32_t count) {
+std::shared_ptr<Meshes> UnitMeshes::open_all(uint32_t count) {
   std::vector<int> chips(count);
   std::iota(chips.begin(), chips.end(), 0);
-  return std::make_shared<Meshes>(MeshDevice::create_unit_meshes(chips));
+  return std::make_shared<Meshes>(open_unit_meshes(chips));
 }
 
 ChipMesh UnitMeshes::open(uint32_t index, uint32_t count) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 
@@ -18,8 +17,6 @@ class UnitMeshes {
   ChipMesh open(uint32_t index, uint32_t count);
 
  private:
-  using Meshes = std::map<int, std::shared_ptr<MeshDevice>>;
-
   std::shared_ptr<Meshes> open_all(uint32_t count);
 
   std::mutex mutex_;
