@@ -1,5 +1,6 @@
 """The TT-Metalium that the metal runtime was built with."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -20,3 +21,10 @@ def runtime_root() -> Path:
     """Return the folder with the device's headers and firmware, which TT_METAL_RUNTIME_ROOT need not name."""
     places = (prefix() / place for place in ("runtime", "libexec/tt-metalium", "."))
     return next(place for place in places if (place / "tt_metal/hw").is_dir())
+
+
+def two_chips() -> Path:
+    """Return the file that describes two chips of the kind that is simulated."""
+    chip = Path(os.environ["TT_METAL_SIMULATOR"]).with_name("soc_descriptor.yaml").read_text()
+    kind = "blackhole" if "BLACKHOLE" in chip else "wormhole"
+    return Path(__file__).parents[2] / f"tools/two_{kind}.yaml"

@@ -1,14 +1,10 @@
 """Two simulated chips, in slow and fast dispatch: each is a device, and what TT-Metalium would wait for is an error."""
 
 import os
-from pathlib import Path
 
 import pytest
 
-from support import processes
-
-CHECKOUT = Path(__file__).parents[2]
-SIMULATOR = Path(os.environ.get("TT_METAL_SIMULATOR", ""))
+from support import metalium, processes
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("TT_METAL_SIMULATOR") or os.environ.get("TORCH_TT_RUNTIME") == "emulated",
@@ -18,9 +14,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def description() -> str:
-    """Return what describes two chips of the kind that is simulated."""
-    is_blackhole = "BLACKHOLE" in SIMULATOR.with_name("soc_descriptor.yaml").read_text()
-    return (CHECKOUT / f"tools/two_{'blackhole' if is_blackhole else 'wormhole'}.yaml").read_text()
+    return metalium.two_chips().read_text()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support import processes
+from support import metalium, processes
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -25,8 +25,15 @@ def _reason() -> str | None:
 needs_ttnn_and_chip = pytest.mark.skipif(_reason() is not None, reason=str(_reason()))
 
 needs_two_chips = pytest.mark.skipif(
-    not os.environ.get("TT_METAL_MOCK_CLUSTER_DESC_PATH") and len(list(Path("/dev").glob("tenstorrent/[0-9]*"))) < 2,
-    reason="needs two chips, or simulated ones that TT_METAL_MOCK_CLUSTER_DESC_PATH describes",
+    not os.environ.get("TT_METAL_SIMULATOR") and len(list(Path("/dev").glob("tenstorrent/[0-9]*"))) < 2,
+    reason="needs two chips, or simulated ones",
+)
+
+# The environment that a simulator needs for two chips, where ttnn is imported first.
+TWO_CHIPS = (
+    {"TT_METAL_MOCK_CLUSTER_DESC_PATH": str(metalium.two_chips()), "TT_METAL_DRAM_BACKED_CQ": "1"}
+    if os.environ.get("TT_METAL_SIMULATOR")
+    else {}
 )
 
 # What the programs call. `refusal` is the message of the error that a call must end with.
