@@ -200,6 +200,12 @@ def test_a_full_disk_for_logs(small_disk):
     assert use_in(small_disk.parent, TT_METAL_LOGS_PATH=str(small_disk / "logs"), TT_METAL_LOGGER_LEVEL="off") == RESULT
 
 
+@pytest.mark.parametrize("slow", [None, "1"], ids=["fast", "slow"])
+def test_either_dispatch_opens(slow):
+    """Fast dispatch is what TT-Metalium takes where nothing is said."""
+    assert processes.output(f"{USE}\nprint(result)", TT_METAL_SLOW_DISPATCH_MODE=slow) == RESULT
+
+
 LISTENING = """
 import os
 from pathlib import Path

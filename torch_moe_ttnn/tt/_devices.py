@@ -110,6 +110,8 @@ def synchronize(device: DeviceLike = None) -> None:
     Raises:
         IndexError: an operator that ran since the last wait found an expert id out of range.
         RuntimeError: a launch since the last wait failed.
+        KeyboardInterrupt: Ctrl-C, in Python's main thread; likewise what the handler of another signal raises. The
+            device goes on, and may be waited for again.
     """
     # PyTorch's own function, which Dynamo puts into a graph.
     torch.accelerator.synchronize(index_of(device))
