@@ -1,7 +1,7 @@
 """The interpreter exits without a crash, whatever still holds memory of the device."""
 
+import os
 import signal
-import time
 
 import pytest
 
@@ -82,12 +82,12 @@ def test_exit_after_an_error(code):
     assert (process.returncode, process.stdout) == (0, "end\n"), process.stderr
 
 
-# Thousands of launches, most of which are still to be done when the process ends.
+# A thousand launches or more, many of which are still to be done when the process ends: a chip's queue takes no more.
 QUEUE = """
 import os, signal, sys, threading, time
 import torch, torch_moe_ttnn
-ids, weights = torch.zeros(256, 1, dtype=torch.int32, device="tt"), torch.ones(256, 1, device="tt")
-for _ in range(2000):
+ids, weights = torch.zeros(32, 1, dtype=torch.int32, device="tt"), torch.ones(32, 1, device="tt")
+for _ in range({"emulated": EMULATED, "metal": 1000}[torch.tt.get_device_properties().runtime]):
     mapping = torch.ops.moe.prepare_mapping(ids, weights, 4)
 """
 ENDS = {
@@ -102,21 +102,25 @@ ENDS = {
 
 
 @pytest.mark.parametrize(("code", "status"), ENDS.values(), ids=ENDS)
-def test_exit_with_thousands_of_launches_queued(code, status):
-    """The queue is drained, unless a signal ends the process; nothing is said, and nothing is in the next one's way."""
-    process = processes.run(QUEUE + code)
+def test_exit_with_a_thousand_launches_queued(code, status):
+    """The queue is drained, unless a signal ends the process, which leaves nothing in the next one's way."""
+    process = processes.run(QUEUE.replace("EMULATED", "3000") + code)
     assert process.returncode == status, process.stderr
     assert process.stdout == ""
     errors = [line for line in process.stderr.splitlines() if not line.startswith(("Traceback", " "))]
     assert errors == {1: ["ZeroDivisionError: division by zero"], -2: ["KeyboardInterrupt"]}.get(status, [])
-    assert processes.output("import torch, torch_moe_ttnn; print(torch.ones(2, device='tt').tolist())") == "[1.0, 1.0]"
+    if status < 0:
+        code = "import torch, torch_moe_ttnn; print(torch.ones(2, device='tt').tolist())"
+        assert processes.output(code) == "[1.0, 1.0]"
 
 
+@pytest.mark.skipif(
+    "TT_METAL_SLOW_DISPATCH_MODE" in os.environ and os.environ.get("TORCH_TT_RUNTIME") != "emulated",
+    reason="without fast dispatch nothing is queued",
+)
 def test_ctrl_c_ends_an_exit_that_waits_for_the_queue():
     """Python has put back what the system does then: the first one that comes while the queue is drained ends it."""
-    begin = time.monotonic()
     code = "os.system(f'(sleep 1; kill -INT {os.getpid()}) &')"
-    process = processes.run(QUEUE.replace("2000", "200000") + code)
+    process = processes.run(QUEUE.replace("EMULATED", "200000") + code)
     assert process.returncode == -signal.SIGINT, process.stderr
     assert process.stderr == ""
-    assert time.monotonic() - begin < 60
