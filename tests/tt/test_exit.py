@@ -82,12 +82,12 @@ def test_exit_after_an_error(code):
     assert (process.returncode, process.stdout) == (0, "end\n"), process.stderr
 
 
-# A thousand launches or more, many of which are still to be done when the process ends: a chip's queue takes no more.
+# Far more than is done when the process ends. A simulated chip takes half a minute for thousands.
 QUEUE = """
 import os, signal, sys, threading, time
 import torch, torch_moe_ttnn
 ids, weights = torch.zeros(32, 1, dtype=torch.int32, device="tt"), torch.ones(32, 1, device="tt")
-for _ in range({"emulated": EMULATED, "metal": 1000}[torch.tt.get_device_properties().runtime]):
+for _ in range({"emulated": EMULATED, "metal": 500}[torch.tt.get_device_properties().runtime]):
     mapping = torch.ops.moe.prepare_mapping(ids, weights, 4)
 """
 ENDS = {
@@ -102,7 +102,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize(("code", "status"), ENDS.values(), ids=ENDS)
-def test_exit_with_a_thousand_launches_queued(code, status):
+def test_exit_with_a_long_queue(code, status):
     """The queue is drained, unless a signal ends the process, which leaves nothing in the next one's way."""
     process = processes.run(QUEUE.replace("EMULATED", "3000") + code)
     assert process.returncode == status, process.stderr
