@@ -57,6 +57,7 @@ struct StaysAwayFromTheEnd {
 };
 
 void wait_beside_python(const Wait& wait) {
+  const StaysAwayFromTheEnd stays_away;
   if (Py_IsInitialized() == 0) {
     wait(nullptr);
     return;
@@ -66,7 +67,7 @@ void wait_beside_python(const Wait& wait) {
   if (PyGILState_Check() != 0) {
     no_gil.emplace();
   }
-  const StaysAwayFromTheEnd stays_away;
+  const StaysAwayFromTheEnd stays_away_without_it;
   wait(&run_signal_handlers);
 }
 

@@ -68,8 +68,10 @@ void TorchDevice::wait() {
 }
 
 void TorchDevice::synchronize() {
-  wait_for_user([this](const runtime::Meanwhile& meanwhile) { runtime_device().synchronize(meanwhile); });
-  check_launches();
+  wait_for_user([this](const runtime::Meanwhile& meanwhile) {
+    runtime_device().synchronize(meanwhile);
+    check_launches();
+  });
 }
 
 void TorchDevice::check_launches() {
