@@ -69,6 +69,8 @@ print(torch_moe_ttnn.prepare_mapping(ids, weights, 32).cpu().nonzero()[:, 1].uni
 ttnn.close_device(device)
 """
     )
-    assert "cannot capture a graph on metal device 0: Creating trace buffers of size" in lines[0]
-    assert "Open the device with a larger trace_region_size" in lines[0]
-    assert lines[1:] == ["[3] True"]
+    # TT-Metalium logs it, before.
+    error, *then = lines[-2:]
+    assert error.startswith("cannot capture a graph on metal device 0: Creating trace buffers of size")
+    assert error.endswith("or with 0: then traces take their memory from the rest of DRAM")
+    assert then == ["[3] True"]
