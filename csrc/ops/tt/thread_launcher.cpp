@@ -52,7 +52,7 @@ class ThreadLaunchers final : public backend::Launches {
       : device_(device), programs_(std::make_shared<launch::ProgramCache>(device.runtime_device())) {}
 
   launch::Launcher& mine();
-  std::shared_ptr<CapturedCalls> capture_calls();
+  std::shared_ptr<CapturedCalls> begin_capture();
   // Throws the first error of a launcher's calls, and forgets it. Waits for them.
   static void raise_error_of(Lent& lent);
   void raise_error() override;
@@ -225,7 +225,7 @@ launch::Launcher& ThreadLaunchers::mine() {
   return lent->launcher;
 }
 
-std::shared_ptr<CapturedCalls> ThreadLaunchers::capture_calls() {
+std::shared_ptr<CapturedCalls> ThreadLaunchers::begin_capture() {
   auto captured = std::make_shared<CapturedLease>(*this, lend_unused());
   borrowed.add_captured(captured);
   return captured;
@@ -324,7 +324,7 @@ launch::Launcher& thread_launcher(backend::TorchDevice& device) {
 }
 
 std::shared_ptr<CapturedCalls> capture_calls(backend::TorchDevice& device) {
-  return launchers_on(device).capture_calls();
+  return launchers_on(device).begin_capture();
 }
 
 }  // namespace moe::tt

@@ -5,7 +5,7 @@
 namespace moe::tt::backend {
 namespace {
 
-std::atomic<void (*)(const Wait&)> with_python = nullptr;
+std::atomic<WaitForUser> with_python = nullptr;
 
 }  // namespace
 
@@ -17,7 +17,7 @@ void wait_for_user(const Wait& wait) {
   }
 }
 
-void set_wait_for_user(void (*wait)(const Wait&)) noexcept {
+void set_wait_for_user(WaitForUser wait) noexcept {
   with_python = wait;
 }
 

@@ -16,6 +16,7 @@ using Wait = std::function<void(const runtime::Meanwhile& meanwhile)>;
 MOE_API void wait_for_user(const Wait& wait);
 
 // Sets how that is done, as Python's bindings know. Without them, the call is made.
-MOE_API void set_wait_for_user(void (*wait)(const Wait&)) noexcept;
+using WaitForUser = void (*)(const Wait& wait);
+MOE_API void set_wait_for_user(WaitForUser wait) noexcept;
 
 }  // namespace moe::tt::backend
