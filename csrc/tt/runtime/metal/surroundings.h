@@ -8,7 +8,8 @@ namespace moe::tt::runtime::metal {
 // Makes TT-Metalium harmless to what is around a process, and the other way round; before the first call of it. Nothing
 // is changed where ttnn has it in use, and no variable that the user has set to something that it can use.
 //
-// - Its build commands pass paths to a shell unquoted, so that a space ends every compilation and `$(…)` is executed: it
+// - Its build commands pass paths to a shell unquoted, so that a space ends every compilation and `$(…)` is executed:
+// it
 //   gets links of harmless names to the folders of such names.
 // - It writes logs to the working directory, which may not be writable, and through whatever lies there as `generated`:
 //   they go to a folder of the user's own.
