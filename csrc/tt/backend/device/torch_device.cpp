@@ -62,6 +62,8 @@ Launches& TorchDevice::launches(const std::function<std::unique_ptr<Launches>(To
 
 void TorchDevice::wait() {
   if (deferred_launch_checks == 0) {
+    // In its name, not in that of the event that is waited for.
+    runtime_device().refuse_in_capture("a copy to the host");
     wait_for_user(
         [this](const runtime::Meanwhile& meanwhile) { runtime_device().wait(runtime_device().record(), meanwhile); });
   }

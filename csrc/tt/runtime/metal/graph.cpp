@@ -5,6 +5,7 @@
 #include <tt-metalium/mesh_command_queue.hpp>
 #include <tt-metalium/mesh_event.hpp>
 
+#include "tt/runtime/metal/metalium.h"
 #include "tt/runtime/metal/program.h"
 
 namespace moe::tt::runtime::metal {
@@ -14,7 +15,7 @@ MetalGraph::MetalGraph(const std::shared_ptr<OpenChip>& chip, std::vector<Captur
   chip->use(str("cannot capture a graph on metal device ", chip->index()), [&](MeshDevice& device) {
     auto& queue = device.mesh_command_queue();
     // Slow dispatch counts no events, as in MetalDevice::do_record.
-    if (this->launches().empty() || queue.enqueue_record_event_to_host().id() == 0) {
+    if (this->launches().empty() || !is_counted(queue.enqueue_record_event_to_host())) {
       return;
     }
     trace(device, static_cast<uint8_t>(queue.id()));
