@@ -11,6 +11,9 @@ from support.checks import assert_same_bits
 from support.operators import GROUPED_LINEAR
 from torch_moe_ttnn.testing import make_choices, reference
 
+# On tt it runs by way of the host.
+pytestmark = pytest.mark.any_runtime
+
 KEY = torch._C.DispatchKey.CompositeExplicitAutograd
 DTYPES = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
 F32, I32 = torch.float32, torch.int32
@@ -199,7 +202,6 @@ def test_wrong_arguments(kind, changed, words):
         GROUPED_LINEAR(*tensors.values(), **options)
 
 
-@pytest.mark.any_runtime
 def test_gradients_of_fake_tensors():
     """Of their shapes, also where their mode is not active."""
     mode = FakeTensorMode()
@@ -270,7 +272,6 @@ def test_autocast(device, dtype):
     assert {tensor.grad.dtype for tensor in tensors} == {F32}
 
 
-@pytest.mark.any_runtime
 @pytest.mark.parametrize("num_tokens", [0, 1, 33])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, F32], ids=str)
 def test_composite(dtype, num_tokens):
@@ -288,7 +289,6 @@ def test_composite(dtype, num_tokens):
     torch.testing.assert_close(derivative._op_dk(KEY, *arguments, **tokens), derivative(*arguments, **tokens))
 
 
-@pytest.mark.any_runtime
 @pytest.mark.parametrize("dtype", [torch.bfloat16, F32], ids=str)
 @pytest.mark.parametrize(("inputs", "outputs"), [(0, 3), (3, 0), (3, 5), (8, 8)])
 def test_composite_of_any_sizes_and_strides(dtype, inputs, outputs):

@@ -37,6 +37,7 @@ def unrounded(device):
     return qwen3_moe.build_model().to(device)
 
 
+@pytest.mark.any_runtime
 def test_a_compiled_model(unrounded, input_ids, backend):
     """The sparse blocks are one graph for all layers and lengths, and the logits are the unmodified model's."""
     compiled = copy.deepcopy(unrounded)
@@ -64,6 +65,7 @@ def test_a_compiled_block(model, device, backend):
     torch.testing.assert_close(actual, expected, rtol=0, atol=tolerance)
 
 
+@pytest.mark.any_runtime
 def test_logits_depend_on_the_experts(model, input_ids):
     """The comparison above would see experts that are wrong: their share of the logits is not small."""
     expected = qwen3_moe.logits(model, input_ids, "eager")
@@ -80,6 +82,7 @@ def test_logits_depend_on_the_experts(model, input_ids):
         torch.testing.assert_close(without, expected)
 
 
+@pytest.mark.any_runtime
 def test_recorded_choices(operator, device, model, input_ids):
     """What the routers of a real model hand out is an input like any other."""
     with torch_moe_ttnn.record_choices(model) as recorder:
@@ -91,12 +94,14 @@ def test_recorded_choices(operator, device, model, input_ids):
         assert_matches_reference(operator, device, ids, weights, model.config.num_experts)
 
 
+@pytest.mark.any_runtime
 def test_compiled_as_a_program(device, backend, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["qwen3_moe.py", "--tokens", "40", "--compile", "--device", str(device)])
     assert qwen3_moe.main() == 0
     assert "logits (2, 40, 512): largest difference" in capsys.readouterr().out
 
 
+@pytest.mark.any_runtime
 def test_as_a_program(tmp_path, device):
     path = tmp_path / "choices.safetensors"
     script = Path(qwen3_moe.__file__)
