@@ -1,6 +1,7 @@
 """What the whole suite is run for: each device and each operator."""
 
 import os
+import signal
 import warnings
 
 # Two devices, for what happens between them. Read when devices are first asked for.
@@ -11,6 +12,9 @@ import torch
 
 from support.operators import GROUPING, MAPPING, ROUTING, Operator
 from torch_moe_ttnn._cli import devices
+
+# A shell has what it starts in the background ignore Ctrl-C, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # TEST_DEVICES=tt leaves out the CPU, whose results do not depend on the runtime of tt.
 DEVICES = os.environ.get("TEST_DEVICES", ",".join(devices.available())).split(",")
