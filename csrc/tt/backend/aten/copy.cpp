@@ -10,7 +10,7 @@ namespace moe::tt::backend {
 // stores them later. A copy to the host always waits: host memory cannot tell when the bytes have arrived.
 at::Tensor copy_from(const at::Tensor& self, const at::Tensor& dst, bool /*non_blocking*/) {
   if (!dst.is_privateuseone()) {
-    open_device(self.device().index()).wait();
+    wait_for(self);
     if (dst.is_cpu() && has_same_layout(dst, self)) {
       copy_to_host(self, dst);
     } else {
@@ -19,7 +19,7 @@ at::Tensor copy_from(const at::Tensor& self, const at::Tensor& dst, bool /*non_b
     open_device(self.device().index()).check_launches();
   } else if (!self.is_cpu()) {
     if (self.is_privateuseone()) {
-      open_device(self.device().index()).wait();
+      wait_for(self);
     }
     copy_from(self.is_privateuseone() ? copy_to_host(self) : self.cpu(), dst, false);
   } else {

@@ -7,7 +7,7 @@
 namespace moe::tt::backend {
 
 at::Scalar local_scalar_dense(const at::Tensor& self) {
-  open_device(self.device().index()).wait();
+  wait_for(self);
   const at::Scalar value = at::_local_scalar_dense(copy_to_host(self));
   open_device(self.device().index()).check_launches();
   return value;

@@ -59,16 +59,16 @@ void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack, c10::D
       host_op.hasComputedKernelForDispatchKey(cpu_key),
       op.operator_name(),
       " has no kernel for tt, and none for the CPU, where it would run instead: move its tensors to another device");
-  if (device && open_device(device->index()).is_capturing()) {
-    open_device(device->index())
-        .runtime_device()
-        .refuse_in_capture(c10::toString(op.operator_name()) + ", which runs on the CPU,");
+  // Without one there are no arguments on it, or ttnn has closed it, which the copies of the arguments will say.
+  TorchDevice* const open = device ? find_open_device(device->index()) : nullptr;
+  if (open != nullptr && open->is_capturing()) {
+    open->runtime_device().refuse_in_capture(c10::toString(op.operator_name()) + ", which runs on the CPU,");
   }
   warn_or_raise_fallback(op);
   const FallbackRecord record(op);
   const bool has_device_argument = names_device(arguments);
-  if (device && !has_device_argument) {
-    open_device(device->index()).wait();  // for the arguments
+  if (open != nullptr && !has_device_argument) {
+    open->wait();  // for the arguments
   }
   {
     const DeferLaunchChecks defer_launch_checks;

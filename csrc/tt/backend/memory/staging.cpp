@@ -39,6 +39,11 @@ void read(const at::Tensor& tensor, void* destination) {
 
 }  // namespace
 
+void wait_for(const at::Tensor& tensor) {
+  // Not the device that has the tensor's index now: ttnn may have closed the tensor's.
+  span_of(tensor).device->wait();
+}
+
 at::Tensor copy_to_host(const at::Tensor& tensor) {
   auto staging = empty_staging(tensor);
   if (tensor.numel() > 0) {

@@ -7,6 +7,9 @@ namespace moe::tt::backend {
 // A staging tensor is a CPU tensor that stands for a tt tensor during a copy. It has the tt tensor's sizes, strides and
 // conjugate and negative bits, and room for the bytes from its first element to its last, gaps included.
 
+// Waits, as a user asked for it, for what may write a tt tensor. Belongs before it is copied to the host for a user.
+void wait_for(const at::Tensor& tensor);
+
 // A new staging tensor with the tt tensor's bytes. Waits for them.
 at::Tensor copy_to_host(const at::Tensor& tensor);
 
