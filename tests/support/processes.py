@@ -17,6 +17,9 @@ SIMULATOR_REPORT = re.compile(r"^\[\d+\] [\d.]+ seconds \([\d.]+ [kKMG]?Hz\)\n",
 # thread's unlinking it and its telling the resource tracker, the tracker reports a leak that is none.
 TRACKER_IN_DOUBT = "ignore:resource_tracker:UserWarning"
 
+# Its threads may still be at the kernels of a launch.
+EXECUTOR_AT_FORK = re.compile(r"^WARNING: fork\(\) called while executor has in-flight work.*\n?", re.MULTILINE)
+
 no_card = pytest.mark.skipif(any(Path("/dev/tenstorrent").glob("[0-9]*")), reason="this machine has a card")
 """For programs that behave differently where there is a card."""
 
@@ -43,6 +46,7 @@ def run(code: str, **environment: str | None) -> subprocess.CompletedProcess:
         check=False,
     )
     process.stdout = SIMULATOR_REPORT.sub("", process.stdout)
+    process.stderr = EXECUTOR_AT_FORK.sub("", process.stderr)
     return process
 
 
