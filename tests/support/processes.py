@@ -17,7 +17,7 @@ SIMULATOR_REPORT = re.compile(r"^\[\d+\] [\d.]+ seconds \([\d.]+ [kKMG]?Hz\)\n",
 # thread's unlinking it and its telling the resource tracker, the tracker reports a leak that is none.
 TRACKER_IN_DOUBT = "ignore:resource_tracker:UserWarning"
 
-# Its threads may still be at the kernels of a launch.
+# TT-Metalium's threads may still be at the kernels of a launch.
 EXECUTOR_AT_FORK = re.compile(r"^WARNING: fork\(\) called while executor has in-flight work.*\n?", re.MULTILINE)
 
 no_card = pytest.mark.skipif(any(Path("/dev/tenstorrent").glob("[0-9]*")), reason="this machine has a card")
