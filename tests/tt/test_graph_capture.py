@@ -513,18 +513,23 @@ def test_exit_with_a_graph_and_a_capture():
     assert processes.output(textwrap.dedent(code)) == "end"
 
 
+# A process with a graph.
+CAPTURED = """
+import os, sys, torch, torch_moe_ttnn
+ids, weights = torch.zeros(4, 1, dtype=torch.int32).to("tt"), torch.ones(4, 1).to("tt")
+torch_moe_ttnn.prepare_mapping(ids, weights, 2)
+graph = torch.tt.Graph()
+with torch.tt.graph(graph):
+    mapping = torch_moe_ttnn.prepare_mapping(ids, weights, 2)
+"""
+
+
 def test_an_invalid_id_of_a_last_replay_is_said_at_exit():
     code = """
-        import torch, torch_moe_ttnn
-        ids, weights = torch.zeros(4, 1, dtype=torch.int32).to("tt"), torch.ones(4, 1).to("tt")
-        torch_moe_ttnn.prepare_mapping(ids, weights, 2)
-        graph = torch.tt.Graph()
-        with torch.tt.graph(graph):
-            mapping = torch_moe_ttnn.prepare_mapping(ids, weights, 2)
         ids.fill_(7)
         graph.replay()
     """
-    process = processes.run(textwrap.dedent(code))
+    process = processes.run(CAPTURED + textwrap.dedent(code))
     assert process.returncode == 0, process.stderr
     assert process.stderr.count("met an error that no wait of its thread has raised: IndexError: moe::prepare_map") == 1
 
@@ -532,12 +537,6 @@ def test_an_invalid_id_of_a_last_replay_is_said_at_exit():
 @pytest.mark.usefixtures("room_to_fork")
 def test_a_forked_child_does_not_replay():
     code = """
-        import os, sys, torch, torch_moe_ttnn
-        ids, weights = torch.zeros(4, 1, dtype=torch.int32).to("tt"), torch.ones(4, 1).to("tt")
-        torch_moe_ttnn.prepare_mapping(ids, weights, 2)
-        graph = torch.tt.Graph()
-        with torch.tt.graph(graph):
-            mapping = torch_moe_ttnn.prepare_mapping(ids, weights, 2)
         graph.replay()
         if os.fork() == 0:
             try:
@@ -550,7 +549,7 @@ def test_a_forked_child_does_not_replay():
         graph.replay()
         print(mapping.tolist())
     """
-    assert processes.output(textwrap.dedent(code)).splitlines() == ["True", str([[1.0, 0.0]] * 4)]
+    assert processes.output(CAPTURED + textwrap.dedent(code)).splitlines() == ["True", str([[1.0, 0.0]] * 4)]
 
 
 @pytest.fixture

@@ -30,8 +30,7 @@ constexpr std::array kAdvice{
     Advice{
         "not found in control plane chip mapping",
         "A process of TT-Metalium uses chips that Ethernet connects with each other, and these are not: let it see "
-        "those "
-        "that are, as with TT_VISIBLE_DEVICES=0, and use another process for the others"},
+        "those that are, as with TT_VISIBLE_DEVICES=0, and use another process for the others"},
     Advice{
         "allocated for trace region",
         "Open the device with a larger trace_region_size, or with 0: then traces take their memory from the rest of "
