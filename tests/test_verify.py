@@ -167,6 +167,22 @@ def test_a_check_that_takes_its_process_with_it(group, run):
     assert "last words" in check_of(document, "with_status")["output"]
 
 
+def test_what_a_check_prints_is_its_own(group, run, monkeypatch):
+    """Also where the next one has printed before the parent has heard of the end of this one."""
+    note = verify.Document.note
+
+    def slowly(self, entry):
+        time.sleep(0.5)
+        return note(self, entry)
+
+    monkeypatch.setattr(verify.Document, "note", slowly)
+    fails = "print('I am {0}')\nraise FailedError('{0}')"
+    name = group("printing", passes="print('I am fine')\nreturn {}", one=fails.format("one"), two=fails.format("two"))
+    _, document, _, _ = run(name)
+    assert check_of(document, "one")["output"] == "I am one\n"
+    assert check_of(document, "two")["output"] == "I am two\n"
+
+
 def test_a_process_that_does_not_end_well(group, run):
     name = group("ending", ends="import atexit\natexit.register(os._exit, 7)\nreturn {}")
     status, document, _, _ = run(name, group("next", passes="return {}"))

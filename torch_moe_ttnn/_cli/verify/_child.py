@@ -45,7 +45,9 @@ def main() -> None:
     def tell(event: str, **what: object) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        os.write(descriptor, f"{json.dumps({'event': event} | what)}\n".encode())
+        # Until where it has printed: the next check may print before the parent reads this.
+        printed = os.fstat(sys.stdout.fileno()).st_size
+        os.write(descriptor, f"{json.dumps({'event': event, 'printed': printed} | what)}\n".encode())
 
     setting = Setting(task["seed"], task["full"], lambda text: tell("at", text=text))
     checks = {check.name: check for check in importlib.import_module(task["module"]).CHECKS}

@@ -91,10 +91,11 @@ class _Child:
         if status != 0:
             raise _LostError(f"the process ended {_in_words(status)}")
 
-    def output(self) -> str:
-        """Return the end of what was printed since the last time."""
+    def output(self, end: int | None = None) -> str:
+        """Return what was printed since the last time, up to a position or all of it: the end, where it is long."""
         # Not by read(): the process writes where this file stands.
-        end = os.fstat(self._output.fileno()).st_size
+        if end is None:
+            end = os.fstat(self._output.fileno()).st_size
         begin, self._told = max(self._told, end - _OUTPUT_BYTES), end
         return os.pread(self._output.fileno(), end - begin, begin).decode(errors="replace")
 
@@ -157,7 +158,7 @@ def run_group(group: str, *, seed: int, full: bool, limit: float) -> Generator[d
                         yield entry
                     case "end":
                         pending.remove(entry["name"])
-                        output = child.output()
+                        output = child.output(event.pop("printed"))
                         if event["result"] == "failed":
                             entry["output"] = output
                         else:
