@@ -1,11 +1,10 @@
 """The operators on whatever hypothesis thinks of."""
 
-import os
-
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support import metalium
 from support.checks import assert_matches_reference, assert_same_bits
 from support.choices import ID_DTYPES, NO_EXPERT, WEIGHT_DTYPES
 from support.operators import GROUPING, MAPPING, PERMUTE, ROUTING, UNPERMUTE
@@ -13,8 +12,7 @@ from support.operators import GROUPING, MAPPING, PERMUTE, ROUTING, UNPERMUTE
 
 def examples(count):
     """Return hypothesis' settings: a fifth of the examples for a simulated chip, which is that much slower and more."""
-    simulated = os.environ.get("TORCH_TT_RUNTIME") != "emulated" and "TT_METAL_SIMULATOR" in os.environ
-    return settings(max_examples=count // 5 if simulated else count, deadline=None)
+    return settings(max_examples=count // 5 if metalium.SIMULATED else count, deadline=None)
 
 
 @st.composite

@@ -9,6 +9,9 @@ import torch_moe_ttnn
 LIBRARY = Path(torch_moe_ttnn._C.tt.metal_library())
 """The metal runtime, which is there where the package was built with a TT-Metalium."""
 
+SIMULATED = os.environ.get("TORCH_TT_RUNTIME") != "emulated" and "TT_METAL_SIMULATOR" in os.environ
+"""Whether the device of the tests is a simulated chip, which takes its time."""
+
 
 def prefix() -> Path:
     """Return the prefix that the metal runtime was built with."""
