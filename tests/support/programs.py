@@ -23,10 +23,14 @@ def _folder():
     return tempfile.TemporaryDirectory(prefix="moe_programs_")
 
 
+def _place() -> Path:
+    return Path(os.environ.get("TEST_PROGRAMS") or _folder().name)
+
+
 @functools.cache
 def build(name: str, sanitizer: str) -> Path:
     """Build the program of tests/NAME with a sanitizer, or with none if that is empty; return its file."""
-    folder = Path(_folder().name) / (sanitizer or "plain")
+    folder = _place() / (sanitizer or "plain")
     command = ["make", "-C", TESTS / name, f"-j{os.cpu_count()}", f"SANITIZE={sanitizer}", f"BUILD={folder}"]
     # What cpu/ takes beside these: the Python whose torch it links, and where it keeps what no sanitizer changes.
     command += [f"PYTHON={sys.executable}", f"PLAIN={folder.parent / 'checks'}"]
