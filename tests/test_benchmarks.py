@@ -34,6 +34,7 @@ def tables(script, *arguments, **environment):
     return [[cell.strip() for cell in line.split("|")] for line in lines if "--" not in line]
 
 
+@pytest.mark.any_runtime
 def test_cpu():
     rows = tables("cpu.py", "--models", "gpt-oss-120b", "--tokens", "1", "2048", "--seconds", "0.01")
     on_all, on_one, in_full, memory = rows[0:3], rows[3:6], rows[6:11], rows[11:]
@@ -45,6 +46,7 @@ def test_cpu():
     assert [row[:3] for row in memory[1:]] == [["`prepare_routing`", "gpt-oss-120b", "2048"]]
 
 
+@pytest.mark.any_runtime
 def test_grouping():
     rows = tables("grouping.py", "--tokens", "1", "33", "--threads", "1", "--hidden", "64", "--seconds", "0.01")
     grouping, moved = rows[:3], rows[3:]
@@ -55,6 +57,7 @@ def test_grouping():
     assert all(0 < float(cell.strip("*")) < 1000 for cell in cells)
 
 
+@pytest.mark.any_runtime
 def test_grouping_is_measured_against_the_same_outputs(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     choices = make_choices(33, 8, 128)
@@ -62,6 +65,7 @@ def test_grouping_is_measured_against_the_same_outputs(monkeypatch):
     assert_same_bits(plain, GROUPING(*choices, 128))
 
 
+@pytest.mark.any_runtime
 def test_layer():
     few = ["--tokens", "1", "--threads", "1", "--batches", "1", "--new-tokens", "2", "--seconds", "0.01"]
     rows = tables("layer.py", *few)
@@ -86,6 +90,7 @@ def test_replay():
     assert all(float(row[-1]) > 0 for row in rows)
 
 
+@pytest.mark.any_runtime
 def test_scaling(tmp_path):
     """By formula; tests/distributed/test_scaling.py has what is counted."""
     file = tmp_path / "choices.safetensors"
@@ -109,6 +114,7 @@ def test_scaling(tmp_path):
     assert all(row[4] == row[6] and 1 <= float(row[7]) < 1.5 for row in found["kernels"][1:])
 
 
+@pytest.mark.any_runtime
 def test_scaling_document():
     """The tables that no CPU has a part in are those in the document."""
     document = (BENCHMARKS.parent / "docs" / "scaling.md").read_text()

@@ -150,6 +150,7 @@ def package(inductor, tmp_path_factory):
     return torch._inductor.aoti_load_package(str(path))
 
 
+@pytest.mark.any_runtime
 @DECOMPOSES
 @pytest.mark.parametrize("num_tokens", [9, 33, 2, 1, 0])
 def test_aot_inductor(package, num_tokens):
@@ -172,16 +173,19 @@ def without_python(file) -> bool:
     return not [name for name in names if name.startswith(("libpython", "libtorch_python"))]
 
 
+@pytest.mark.any_runtime
 def test_the_library_needs_no_python():
     assert without_python(torch_moe_ttnn.library_path())
     assert not without_python(torch_moe_ttnn._C.__file__)
 
 
+@pytest.mark.any_runtime
 def test_a_cpp_program_needs_no_python(tmp_path):
     aot_inductor.build_runner(tmp_path / "run_package")
     assert without_python(tmp_path / "run_package")
 
 
+@pytest.mark.any_runtime
 @DECOMPOSES
 def test_the_example(inductor, capsys):
     """A package in Python and in C++."""

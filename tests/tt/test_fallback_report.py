@@ -79,6 +79,7 @@ def test_the_most_copied_comes_first():
     assert copied == sorted(copied, reverse=True)
 
 
+@pytest.mark.any_runtime
 def test_the_table():
     tensor = torch.ones(1000, device="tt")
     with torch.tt.fallback_report() as report:

@@ -148,6 +148,7 @@ def test_a_state_that_is_lent():
         generator.graphsafe_set_state(torch.Generator())
 
 
+@pytest.mark.any_runtime
 def test_a_seed_and_a_draw_of_two_threads():
     """A generator is one thing at a time: whatever it draws is a whole draw of some state."""
     generator = torch.Generator("tt")
