@@ -82,6 +82,8 @@ def test_exit_after_an_error(code):
     assert (process.returncode, process.stdout) == (0, "end\n"), process.stderr
 
 
+NOTHING_IS_QUEUED = "TT_METAL_SLOW_DISPATCH_MODE" in os.environ and os.environ.get("TORCH_TT_RUNTIME") != "emulated"
+
 # Far more than is done when the process ends. A simulated chip takes half a minute for thousands.
 QUEUE = """
 import os, signal, sys, threading, time
@@ -104,6 +106,9 @@ ENDS = {
 @pytest.mark.parametrize(("code", "status"), ENDS.values(), ids=ENDS)
 def test_exit_with_a_long_queue(code, status):
     """The queue is drained, unless a signal ends the process, which leaves nothing in the next one's way."""
+    if "daemon" in code and NOTHING_IS_QUEUED:
+        # One that comes back from C++ while the interpreter ends aborts the process, before Python 3.14, on any device.
+        pytest.skip("without fast dispatch the thread does not wait")
     process = processes.run(QUEUE.replace("EMULATED", "3000") + code)
     assert process.returncode == status, process.stderr
     assert process.stdout == ""
@@ -114,10 +119,7 @@ def test_exit_with_a_long_queue(code, status):
         assert processes.output(code) == "[1.0, 1.0]"
 
 
-@pytest.mark.skipif(
-    "TT_METAL_SLOW_DISPATCH_MODE" in os.environ and os.environ.get("TORCH_TT_RUNTIME") != "emulated",
-    reason="without fast dispatch nothing is queued",
-)
+@pytest.mark.skipif(NOTHING_IS_QUEUED, reason="without fast dispatch nothing is queued")
 def test_ctrl_c_ends_an_exit_that_waits_for_the_queue():
     """Python has put back what the system does then: the first one that comes while the queue is drained ends it."""
     code = "os.system(f'(sleep 1; kill -INT {os.getpid()}) &')"
