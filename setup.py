@@ -207,6 +207,12 @@ class BuildLibraries(BuildExtension):
             # Not setuptools' temporary folder: the next installation compiles what has changed.
             self.build_temp = os.path.join("build", f"editable-{sys.implementation.cache_tag}")
         metal = self.ext_map[METAL_LIBRARY]
+        release = None if prefix is None else metalium_release(prefix / "lib")
+        self.build_info = {
+            "TORCH_VERSION": torch.__version__,
+            "METALIUM_PREFIX": None if prefix is None else str(prefix),
+            "METALIUM_RELEASE": release,
+        }
         if prefix is None:
             self.extensions.remove(metal)
             # One of an earlier build would be loaded, and fit no longer.
@@ -216,7 +222,7 @@ class BuildLibraries(BuildExtension):
             places = ("include", "include/metalium-thirdparty", "libexec/tt-metalium/tt_metal/hostdevcommon/api")
             metal.extra_compile_args += [f"-isystem{prefix / place}" for place in places if (prefix / place).is_dir()]
             metal.define_macros += [
-                ("MOE_TT_METALIUM_RELEASE", f'"{metalium_release(prefix / "lib")}"'),
+                ("MOE_TT_METALIUM_RELEASE", f'"{release}"'),
                 ("MOE_TT_METALIUM_BUILD_ID", f'"{build_id(prefix / "lib/libtt_metal.so")}"'),
             ]
             metal.library_dirs.append(str(prefix / "lib"))
@@ -234,7 +240,8 @@ class BuildLibraries(BuildExtension):
         self.build_temp = shared
         if ext.name.endswith("._C"):
             # What an extension that does not load can no longer say.
-            (folder / BUILD_INFO).write_text(f"TORCH_VERSION = {torch.__version__!r}\n")
+            lines = (f"{name} = {value!r}\n" for name, value in self.build_info.items())
+            (folder / BUILD_INFO).write_text("".join(lines))
 
     def copy_extensions_to_source(self):
         (ROOT / PACKAGE / f"{METAL_LIBRARY}.so").unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from torch_moe_ttnn._cli.launches import DRAM_BYTES_A_CLOCK, Case, Launches, clocks_of, traffic_of
+from torch_moe_ttnn._cli.plot import drawing
 from torch_moe_ttnn._cli.report import markdown
 
 
@@ -110,30 +111,23 @@ def cores_table(clocks: dict[int, dict[Case, int]]) -> str:
 
 def plot(file: Path, chip: Launches, clocks: dict[Case, int], cores: dict[int, dict[Case, int]]) -> None:
     """Draw the growth with T and the fall with the number of cores."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "torch_moe_ttnn", "font.size": 9})
-    from matplotlib import pyplot
-
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-    for operator, colour in zip(_OPERATORS, ("tab:blue", "tab:orange"), strict=True):
-        cases = [Case(operator, *shape) for shape in _GROWTH["T"]]
-        tokens = [case.tokens for case in cases]
-        left.plot(tokens, [clocks[case] for case in cases], "o-", color=colour, label=operator)
-        bandwidth = DRAM_BYTES_A_CLOCK[chip.architecture]
-        left.plot(tokens, [case.output_bytes / bandwidth for case in cases], ":", color=colour)
-        right.plot(list(cores), [cores[count][Case(operator, *_BASE)] for count in cores], "o-", color=colour)
-    left.plot([], [], ":", color="gray", label="DRAM's time for the outputs")
-    left.set(xlabel="tokens (K = 8, E = 128)", ylabel="clocks of a launch", title=chip.name)
-    right.set(xlabel="cores (T = 1024, K = 8, E = 128)", ylabel="clocks of a launch")
-    for axes in (left, right):
-        axes.set(xscale="log", yscale="log")
-        axes.grid(alpha=0.3)
-    right.set_xticks(list(cores), list(cores))
-    right.minorticks_off()
-    figure.legend(loc="outside lower center", ncols=3)
-    figure.savefig(file, metadata={"Date": None})
+    with drawing(file, 2, (8, 3.2)) as (figure, (left, right)):
+        for operator, colour in zip(_OPERATORS, ("tab:blue", "tab:orange"), strict=True):
+            cases = [Case(operator, *shape) for shape in _GROWTH["T"]]
+            tokens = [case.tokens for case in cases]
+            left.plot(tokens, [clocks[case] for case in cases], "o-", color=colour, label=operator)
+            bandwidth = DRAM_BYTES_A_CLOCK[chip.architecture]
+            left.plot(tokens, [case.output_bytes / bandwidth for case in cases], ":", color=colour)
+            right.plot(list(cores), [cores[count][Case(operator, *_BASE)] for count in cores], "o-", color=colour)
+        left.plot([], [], ":", color="gray", label="DRAM's time for the outputs")
+        left.set(xlabel="tokens (K = 8, E = 128)", ylabel="clocks of a launch", title=chip.name)
+        right.set(xlabel="cores (T = 1024, K = 8, E = 128)", ylabel="clocks of a launch")
+        for axes in (left, right):
+            axes.set(xscale="log", yscale="log")
+            axes.grid(alpha=0.3)
+        right.set_xticks(list(cores), list(cores))
+        right.minorticks_off()
+        figure.legend(loc="outside lower center", ncols=3)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,17 +1,21 @@
 """`python -m torch_moe_ttnn`."""
 
 import io
+import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+import torch_moe_ttnn
 from support.choices import ID_DTYPES
 from torch_moe_ttnn import padded_num_experts
-from torch_moe_ttnn._cli import devices, report
+from torch_moe_ttnn._cli import devices, doctor, report, route
 from torch_moe_ttnn._cli import main as command_line
 from torch_moe_ttnn.testing import MODELS, make_choices, reference
 
@@ -20,7 +24,7 @@ OPERATORS = ["prepare_mapping", "prepare_routing", "prepare_grouping", "permute"
 
 @pytest.fixture(autouse=True)
 def short_timing(monkeypatch):
-    monkeypatch.setattr(command_line, "_TIMING_SECONDS", 0.01)
+    monkeypatch.setattr(route, "_TIMING_SECONDS", 0.01)
 
 
 def run(capsys, *arguments) -> str:
@@ -38,6 +42,14 @@ def mistake(capsys, *arguments) -> str:
     assert exited.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     return line
+
+
+def program(*arguments, code="", **environment) -> subprocess.CompletedProcess:
+    """Run the command line in a process of its own, after some code, on the emulated device unless told otherwise."""
+    code = f"import sys, torch_moe_ttnn._cli.main as command_line\n{code}\nsys.exit(command_line.program())"
+    variables = {"TORCH_TT_RUNTIME": "emulated", "TORCH_TT_EMULATED_DEVICES": "1"} | environment
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=300)
 
 
 def test_as_a_program():
@@ -93,6 +105,249 @@ def test_options(capsys):
     assert "uint32 (1, 32), uint32 (32, 6), bfloat16 (32, 6)" in printed
     assert "int32 (3,), int32 (4,), int32 (64,), bfloat16 (64,), int32 (100, 8)" in printed
     assert re.search(r"choices over 3 experts\n +least +expert [750] ", printed)
+
+
+def test_what_tt_is(capsys):
+    """A card's owner sees whether the card works."""
+    printed = run(capsys, "--device", "tt", "--tokens", 4)
+    (line,) = re.findall("^devices: tt: (.*)$", printed, re.MULTILINE)
+    assert line == devices.in_words(devices.description("tt"))
+    assert {"emulated": "emulated in this process", "simulated": "simulated by /", "card": "a card"}[
+        devices.kind()
+    ] in line
+    assert re.search("^TT-Metalium: (not built in; |[0-9.]+, from /|an unknown release, from /)", printed, re.MULTILINE)
+
+
+@pytest.mark.any_runtime
+def test_the_emulated_device_is_named():
+    assert "\ndevices: cpu; tt: Wormhole, emulated in this process, 8x9 cores\n" in program("--tokens", 4).stdout
+    several = program("--tokens", 4, "--device", "tt:1", TORCH_TT_EMULATED_DEVICES="3").stdout
+    assert "\ndevices: tt:1: Wormhole, emulated in this process, 8x9 cores, one of 3\n" in several
+
+
+def test_one_of_several_devices(capsys):
+    last = f"tt:{torch.tt.device_count() - 1}"
+    printed = run(capsys, "--device", last, "--tokens", 4)
+    assert {line.split()[1] for line in re.findall("^.* yes$", printed, re.MULTILINE)} == {last}
+    assert "--device: expected one of cpu, tt, tt:0" in mistake(capsys, "--device", "tt:64")
+
+
+MISTAKES = {
+    "TORCH_TT_RUNTIME": "expected 'metal' or 'emulated', got 'banana'",
+    "TORCH_TT_GRID": "expected columns and rows of worker cores",
+    "TORCH_TT_EMULATED_ARCH": "expected 'wormhole_b0' or 'blackhole'",
+    "TORCH_TT_EMULATED_DEVICES": "expected a number of devices",
+    "TORCH_TT_EMULATED_DRAM_SIZE": "expected a number of bytes",
+    "TORCH_TT_FALLBACK": "expected 'silent' or 'warn' or 'error'",
+}
+
+
+@pytest.mark.any_runtime
+@pytest.mark.parametrize("variable", MISTAKES)
+def test_mistakes_in_the_environment(variable):
+    """They are told, in the library's words; without tt they do no harm."""
+    told = program("--tokens", 4, **{variable: "banana"})
+    assert (told.returncode, told.stdout) == (2, "")
+    (line,) = told.stderr.splitlines()
+    assert line.startswith(f"python -m torch_moe_ttnn: {variable}: ")
+    assert MISTAKES[variable] in line
+    assert program("--tokens", 4, "--device", "cpu", **{variable: "banana"}).returncode == 0
+
+
+def test_version(capsys):
+    line = run(capsys, "--version")
+    assert line.startswith(f"torch_moe_ttnn {torch_moe_ttnn.__version__}, built with torch {torch.__version__}; TT-")
+    assert line.count("\n") == 1
+
+
+@pytest.mark.any_runtime
+def test_json():
+    process = program("--json", "--tokens", 40, "--local-experts", "7,0,5", "--max-tokens", 6)
+    assert (process.returncode, process.stderr) == (0, "")
+    document = json.loads(process.stdout)
+    assert (document["format"], document["version"], document["equal"]) == ("torch_moe_ttnn-batch", 1, True)
+    assert document["software"]["torch"] == torch.__version__
+    cpu, tt = document["devices"]
+    assert cpu == {"name": "cpu", "kind": "cpu", "threads": torch.get_num_threads()}
+    assert (tt["kind"], tt["chip"], tt["grid"]) == ("emulated", "Wormhole", [8, 9])
+    batch = document["batch"]
+    assert [batch[name] for name in ("tokens", "top_k", "num_experts")] == [40, 8, 128]
+    assert [batch[name] for name in ("local_experts", "max_tokens", "alignment")] == [[7, 0, 5], 6, 1]
+    assert [(r["operator"], r["device"]) for r in document["runs"]] == [
+        (o, d) for o in OPERATORS for d in ("cpu", "tt")
+    ]
+    assert {run["operator"] for run in document["runs"] if run["device"] != run["runs_on"]} == {"unpermute"}
+    for run_ in document["runs"]:
+        assert run_["difference"] is None
+        assert run_["median_seconds"] > 0
+    (mapping, *_) = document["runs"]
+    assert mapping["outputs"] == [{"name": "mapping", "dtype": "bfloat16", "shape": [40, 3], "bytes": 240}]
+    assert len(document["choices_of_experts"]) == 3
+
+
+def test_json_of_what_differs(capsys, monkeypatch):
+    monkeypatch.setattr(reference, "prepare_mapping", lambda *arguments, **options: torch.zeros(4, 128).bfloat16())
+    assert command_line.main(["--json", "--tokens", "4", "--device", "cpu"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert not document["equal"]
+    assert [run["operator"] for run in document["runs"] if run["difference"]] == ["prepare_mapping"]
+
+
+@pytest.mark.any_runtime
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        ("ZeroDivisionError('of a test')", 3, "ZeroDivisionError: of a test"),
+        ("NotImplementedError('of a test')", 3, "NotImplementedError: of a test"),
+        ("KeyboardInterrupt", 130, ""),
+    ],
+)
+def test_exit_status_where_the_program_fails(error, status, said):
+    """It is not 1, which says that an output differs."""
+    code = f"def route(*arguments): raise {error}\ncommand_line.route = route"
+    process = program("--tokens", 4, code=code)
+    assert process.returncode == status
+    assert (process.stderr.splitlines() or [""])[-1] == said
+
+
+@pytest.mark.any_runtime
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--version"]], ids=" ".join)
+def test_nobody_reads(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "torch_moe_ttnn", "--tokens", "4", "--device", "cpu", *arguments]
+    process = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=300)
+    os.close(writing)
+    assert (process.returncode, process.stderr) == (141, "")
+
+
+@pytest.mark.any_runtime
+def test_what_libraries_log_is_not_on_standard_output():
+    """TT-Metalium and its simulator log to descriptor 1."""
+    code = """
+import os
+made_up = command_line.made_up_batch
+def noisy(arguments):
+    os.write(1, b"noise")
+    return made_up(arguments)
+command_line.made_up_batch = noisy
+"""
+    process = program("--tokens", 4, "--device", "cpu", code=code)
+    assert process.stdout.startswith("torch_moe_ttnn ")
+    assert "noise" not in process.stdout
+    assert "noise" in process.stderr
+
+
+class TestPlot:
+    """The picture of a batch."""
+
+    pytestmark = pytest.mark.any_runtime
+
+    @pytest.fixture(autouse=True)
+    def _matplotlib(self):
+        pytest.importorskip("matplotlib", reason="it comes with the test extra")
+
+    @pytest.mark.parametrize(
+        "options",
+        [[], ["--alignment", 32], ["--local-experts", "7,0,5"], ["--tokens", 0], ["--distribution", "padded"]],
+        ids=lambda options: " ".join(map(str, options)),
+    )
+    def test_a_batch(self, capsys, tmp_path, options):
+        for name in ("one.svg", "another.svg"):
+            run(capsys, "--device", "cpu", "--tokens", 50, "--plot", tmp_path / name, *options)
+        drawn = (tmp_path / "one.svg").read_text()
+        for word in ("choices", "token", "weight", "grouped row, padding in grey", "qwen3-30b-a3b: 128 experts"):
+            assert f">{word}" in drawn
+        # It can be committed.
+        assert drawn == (tmp_path / "another.svg").read_text()
+
+    def test_padding(self, tmp_path, monkeypatch):
+        """It is drawn behind each group and behind the last one, and nowhere else."""
+        from matplotlib.axes import Axes
+
+        spans, axvspan = [], Axes.axvspan
+
+        def noted(axes, begin, end, **style):
+            spans.append((begin + 0.5, end + 0.5))
+            return axvspan(axes, begin, end, **style)
+
+        monkeypatch.setattr(Axes, "axvspan", noted)
+        arguments = ["--tokens", "40", "--alignment", "8", "--device", "cpu", "--plot", str(tmp_path / "a.svg")]
+        assert command_line.main(arguments) == 0
+        choices = make_choices(40, 8, 128)
+        rows = reference.prepare_grouping(*choices, 128, alignment=8).grouped_tokens
+        padding = [row for begin, end in spans for row in range(int(begin), int(end))]
+        assert padding == (rows == -1).nonzero().flatten().tolist()
+
+    def test_mistakes(self, capsys, tmp_path, monkeypatch):
+        few = ("--tokens", 4, "--device", "cpu", "--plot")
+        assert "--plot: expected a name that ends in .svg, got a.png" in mistake(capsys, *few, "a.png")
+        command = [str(argument) for argument in (*few, tmp_path / "none" / "a.svg")]
+        with pytest.raises(SystemExit, match="2"):
+            command_line.main(command)
+        assert capsys.readouterr().err.endswith("a.svg: No such file or directory\n")
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        with pytest.raises(SystemExit, match="2"):
+            command_line.main(command)
+        assert capsys.readouterr().err.endswith("pip install matplotlib\n")
+
+
+class TestDoctor:
+    """What is installed, which devices there are and why others are not."""
+
+    pytestmark = pytest.mark.any_runtime
+
+    def test_words(self):
+        process = program("doctor", TORCH_TT_BANANA="1")
+        assert (process.returncode, process.stderr) == (0, "")
+        lines = process.stdout.splitlines()
+        assert f"  torch: {torch.__version__}" in lines
+        assert f"  library: {torch_moe_ttnn.library_path()}" in lines
+        assert "  TORCH_TT_BANANA=1 (unknown, and does nothing)" in lines
+        assert "  TORCH_TT_RUNTIME=emulated" in lines
+        at = lines.index("runtime emulated works")
+        wormhole = "Wormhole, emulated in this process, 8x9 cores"
+        assert lines[at + 1 : at + 3] == [f"  {wormhole}", "  by way of the host: unpermute"]
+        assert lines[-1] == f"tt works: {wormhole}"
+
+    def test_json(self):
+        document = json.loads(program("doctor", "--json").stdout)
+        assert (document["format"], document["version"]) == ("torch_moe_ttnn-doctor", 1)
+        assert list(document["runtimes"]) == ["metal", "emulated"]
+        assert document["tt"] == document["runtimes"]["emulated"]
+        assert (document["tt"]["works"], document["tt"]["reason"]) == (True, "")
+
+    @pytest.mark.skipif("TT_METAL_SIMULATOR" in os.environ, reason="there is a simulated chip")
+    def test_a_runtime_that_does_not_work(self):
+        process = program("doctor", TORCH_TT_RUNTIME="metal")
+        assert process.returncode == 1
+        assert "runtime emulated works" in process.stdout
+        assert re.search(
+            "^runtime metal does not work\n  (not built in|.*finds no Tenstorrent device)", process.stdout, re.M
+        )
+        assert process.stdout.splitlines()[-1].startswith("tt does not work: ")
+
+    def test_a_mistake(self):
+        process = program("doctor", TORCH_TT_GRID="banana")
+        assert process.returncode == 1
+        assert process.stdout.splitlines()[-1].startswith("tt does not work: TORCH_TT_GRID: expected columns and rows")
+
+    def test_a_process_that_dies(self, monkeypatch, tmp_path):
+        (tmp_path / "sitecustomize.py").write_text("import os\nif '--json' in os.sys.argv: os.abort()\n")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        assert doctor.examine()["tt"]["reason"] == "the process ended by SIGABRT"
+
+    def test_variables(self):
+        """Those that the library reads."""
+        read = {
+            name
+            for file in (Path(__file__).parents[1] / "csrc").glob("**/*.*")
+            for name in re.findall(r'"(TORCH_TT_\w+)"', file.read_text())
+        }
+        assert set(doctor.VARIABLES) == read
+
+    def test_other_options(self, capsys):
+        assert "--tokens is of a batch" in mistake(capsys, "doctor", "--tokens", 3)
 
 
 def test_no_tokens(capsys):
@@ -196,7 +451,10 @@ class TestInput:
         assert "No such file" in mistake(capsys, "--input", tmp_path / "none")
         (tmp_path / "text").write_text("text")
         assert "--input" in mistake(capsys, "--input", tmp_path / "text")
-        assert "--input" in mistake(capsys, "--input", tmp_path)
+        for not_a_file in (tmp_path, "/dev/null"):
+            assert mistake(capsys, "--input", not_a_file).endswith("expected a file, which a folder or a pipe is not")
+        os.mkfifo(tmp_path / "pipe")
+        assert mistake(capsys, "--input", tmp_path / "pipe").endswith("a file, which a folder or a pipe is not")
         save_file({"selected_experts": choices[0]}, tmp_path / "half")
         assert mistake(capsys, "--input", tmp_path / "half").endswith("missing routing_weights")
 

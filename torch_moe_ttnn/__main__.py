@@ -2,7 +2,7 @@
 
 import sys
 
-from torch_moe_ttnn._cli.main import main
+from torch_moe_ttnn._cli.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -254,3 +254,34 @@ def test_wrong_environment_variables(variable, message):
     assert lines[:2] == ["0 False False", "[2.0, 2.0]"]
     assert message in lines[2]
     assert value in lines[2]
+
+
+OF_A_DEVICE = {
+    "synchronize": torch.tt.synchronize,
+    "get_device_properties": torch.tt.get_device_properties,
+    "get_device_name": torch.tt.get_device_name,
+    "get_device_capability": torch.tt.get_device_capability,
+    "set_device": torch.tt.set_device,
+    "device": torch.tt.device,
+    "num_launches": torch.tt.num_launches,
+    "dram_traffic": torch.tt.dram_traffic,
+    "memory_allocated": torch.tt.memory_allocated,
+    "max_memory_reserved": torch.tt.max_memory_reserved,
+    "memory_stats": torch.tt.memory_stats,
+    "memory_summary": torch.tt.memory_summary,
+    "mem_get_info": torch.tt.mem_get_info,
+    "reset_peak_memory_stats": torch.tt.reset_peak_memory_stats,
+    "get_rng_state": torch.tt.get_rng_state,
+    "current_stream": torch.tt.current_stream,
+}
+
+
+@pytest.mark.parametrize("function", OF_A_DEVICE.values(), ids=OF_A_DEVICE.keys())
+def test_odd_devices_are_refused(function):
+    """Whether a device is open or not; -1, PyTorch's word for the current one, is no device here."""
+    for index in (-1, -2, 64, 1 << 40, torch.device("tt:64")):
+        with pytest.raises(RuntimeError, match="expected the index of a tt device, from 0 to"):
+            function(index)
+    for other in (True, 1.5, "cpu", torch.device("cpu"), [0], b"tt"):
+        with pytest.raises(ValueError, match="expected a tt device"):
+            function(other)

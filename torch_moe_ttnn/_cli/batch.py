@@ -151,6 +151,9 @@ def recorded_batch(arguments: argparse.Namespace) -> Batch:
         if getattr(arguments, option) is not None:
             raise InputError(f"--{option} makes up a batch and --input brings one: give one of the two")
     path = arguments.input
+    if path.exists() and not path.is_file():
+        # A folder, or a pipe, at which safetensors would wait for ever: it maps the file into memory.
+        raise InputError(f"--input {path}: expected a file, which a folder or a pipe is not")
     try:
         with safe_open(path, framework="pt") as file:
             missing = {"selected_experts", "routing_weights"} - set(file.keys())

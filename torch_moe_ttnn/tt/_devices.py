@@ -15,6 +15,7 @@ def index_of(device: DeviceLike) -> int:
 
     Raises:
         ValueError: it is no tt device.
+        RuntimeError: there is no such device. PyTorch takes any index, and -1 for the current device, at some places.
     """
     if isinstance(device, str):
         device = torch.device(device)
@@ -22,7 +23,17 @@ def index_of(device: DeviceLike) -> int:
         if device.type != "tt":
             raise ValueError(f"expected a tt device, got {device}")
         device = device.index
-    return current_device() if device is None else device
+    if device is None:
+        return current_device()
+    if not isinstance(device, int) or isinstance(device, bool):
+        raise ValueError(f"expected a tt device or its index, got {device!r}")
+    count = device_count()
+    if not 0 <= device < count:
+        _lazy_init()  # has the reason where there is none
+        raise RuntimeError(
+            f"expected the index of a tt device, from 0 to {count - 1}, got {device} with {count} tt device(s)"
+        )
+    return device
 
 
 def is_available() -> bool:

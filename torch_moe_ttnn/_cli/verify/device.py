@@ -2,18 +2,15 @@
 
 import gc
 import itertools
-import os
-import re
-import struct
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from torch_moe_ttnn import tt
+from torch_moe_ttnn._cli.devices import kind, metalium
 from torch_moe_ttnn._cli.difference import difference
 from torch_moe_ttnn._cli.verify.check import Check, Details, FailedError, Setting, message_of, require
 from torch_moe_ttnn.testing import make_choices
@@ -39,46 +36,6 @@ _LARGE = (1 << 20) + 13
 _VERY_LARGE = (256 << 20) + 13
 
 
-def kind() -> str:
-    """Return what the device is: a card, simulated or emulated. Opens it."""
-    if tt.get_device_properties().runtime == "emulated":
-        return "emulated"
-    return "simulated" if os.environ.get("TT_METAL_SIMULATOR") else "card"
-
-
-def _build_id(library: bytes) -> str:
-    """Return the GNU build id in an ELF file of 64 bits, in hexadecimal digits."""
-    (headers,) = struct.unpack_from("<Q", library, 32)
-    size, count = struct.unpack_from("<HH", library, 54)
-    for header in range(headers, headers + size * count, size):
-        kind, _, begin, _, _, length = struct.unpack_from("<IIQQQQ", library, header)
-        if kind == 4:  # PT_NOTE
-            at = begin
-            while at + 12 <= begin + length:
-                name, content, note = struct.unpack_from("<III", library, at)
-                first = at + 12 + (name + 3) // 4 * 4
-                if note == 3 and library[at + 12 : at + 16] == b"GNU\0":  # NT_GNU_BUILD_ID
-                    return library[first : first + content].hex()
-                at = first + (content + 3) // 4 * 4
-    return "none"
-
-
-def _metalium() -> Details:
-    """Return which TT-Metalium this process has: its release, where its folder tells it, and its build."""
-    found = re.search(r"/\S.*/libtt_metal\.so.*", Path("/proc/self/maps").read_text())
-    if found is None:
-        return {}
-    library = Path(found[0])
-    releases = [path.name[len("ttnn-") : -len(".dist-info")] for path in library.parents[3].glob("ttnn-*.dist-info")]
-    description = library.parent / "cmake/tt-metalium/tt-metalium-config-version.cmake"
-    if description.exists():
-        releases += re.findall(r'^set\(PACKAGE_VERSION "([^"]*)"', description.read_text(), re.MULTILINE)
-    return {
-        "TT-Metalium": releases[0] if releases else "of an unknown release",
-        "its build": _build_id(library.read_bytes()),
-    }
-
-
 def _open(setting: Setting) -> Details:
     begin = time.perf_counter()
     tt.init()
@@ -91,7 +48,8 @@ def _open(setting: Setting) -> Details:
         "dram_alignment": properties.dram_alignment,
         "devices": tt.device_count(),
         "seconds to open": round(seconds, 2),
-        **_metalium(),
+        # The metal runtime refuses another release than the one it was built with.
+        **({"TT-Metalium": metalium()["release"]} if properties.runtime == "metal" else {}),
     }
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 
 from torch_moe_ttnn import tt
+from torch_moe_ttnn._cli.devices import kind
 from torch_moe_ttnn._cli.launches import DRAM_BYTES_A_CLOCK, Case, call_of
 from torch_moe_ttnn._cli.verify.check import Check, Details, Setting, table
-from torch_moe_ttnn._cli.verify.device import kind
 from torch_moe_ttnn._cli.verify.environment import clocks_of_cards
 
 # GB/s, at the clock of 1 GHz that the number is of.
