@@ -478,7 +478,7 @@ class TestInput:
         (["--max-tokens=-1"], "expected max_tokens of at least 0, got -1"),
         (["--max-tokens", str(2**31)], "expected outputs that fit this machine's memory"),
         (["--alignment", "0"], "expected alignment of at least 1, got 0"),
-        (["--tokens", "4", "more"], "unrecognized arguments: more"),
+        (["--tokens", "4", "more"], "argument command: invalid choice: 'more'"),
     ],
     ids=" ".join,
 )
