@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <type_traits>
 
 #include <ATen/Config.h>
 #include <ATen/Parallel.h>
@@ -74,6 +75,23 @@ class FirstOutOfRange {
   static constexpr int64_t kNowhere = std::numeric_limits<int64_t>::max();
   std::atomic<int64_t> position_{kNowhere};
 };
+
+// Calls `kernel(top_k)` with a compile-time constant for the numbers of choices that small loops gain most from.
+template <typename Kernel>
+void dispatch_top_k(int64_t top_k, const Kernel& kernel) {
+  switch (top_k) {
+    case 1:
+      return kernel(std::integral_constant<int64_t, 1>());
+    case 2:
+      return kernel(std::integral_constant<int64_t, 2>());
+    case 4:
+      return kernel(std::integral_constant<int64_t, 4>());
+    case 8:
+      return kernel(std::integral_constant<int64_t, 8>());
+    default:
+      return kernel(top_k);
+  }
+}
 
 // Calls `kernel(ids)` with a pointer of the tensor's type.
 template <typename Kernel>

@@ -12,14 +12,14 @@ namespace moe::cpu {
 namespace {
 
 // Writes the map's rows of the tokens [begin, end). Not inlined, so that its loops have the registers to themselves.
-template <typename Id, typename Weight, typename Rows>
+template <typename Id, typename Weight, typename TopK, typename Rows>
 C10_NOINLINE void fill_rows(
     const Id* ids,
     const Weight* weights,
     Weight* mapping,
     int64_t begin,
     int64_t end,
-    int64_t top_k,
+    TopK top_k,
     int64_t num_experts,
     int64_t num_columns,
     Rows row_map,
@@ -32,16 +32,17 @@ C10_NOINLINE void fill_rows(
   for (int64_t token = begin; token < end; token += block_rows) {
     const int64_t rows = std::min(block_rows, end - token);
     std::fill_n(row, rows * num_columns, Weight{0});
-    for (int64_t i = 0; i < rows; ++i, row += num_columns) {
-      for (const Id* const ids_end = id + top_k; id != ids_end; ++id, ++weight) {
-        const Id expert = *id;
+    for (int64_t i = 0; i < rows; ++i, row += num_columns, id += top_k, weight += top_k) {
+#pragma GCC unroll 8
+      for (int64_t k = 0; k < top_k; ++k) {
+        const Id expert = id[k];
         if (is_expert(expert, num_experts)) {
           const auto column = row_map.row_of(static_cast<int64_t>(expert));
           if (row_map.has_row(column)) {
-            row[column] = *weight;
+            row[column] = weight[k];
           }
         } else if (expert != kNoExpert<Id>) {
-          return out_of_range.record(id - ids);
+          return out_of_range.record(id + k - ids);
         }
       }
     }
@@ -63,8 +64,10 @@ void fill_mapping(
   }
   FirstOutOfRange out_of_range;
   const int64_t grain_rows = std::max<int64_t>(1, kGrain / std::max<int64_t>({1, num_columns, top_k}));
-  parallel_for(num_tokens, grain_rows, [&](int64_t begin, int64_t end) {
-    fill_rows(ids, weights, mapping, begin, end, top_k, num_experts, num_columns, row_map, out_of_range);
+  dispatch_top_k(top_k, [&](auto constant_top_k) {
+    parallel_for(num_tokens, grain_rows, [&](int64_t begin, int64_t end) {
+      fill_rows(ids, weights, mapping, begin, end, constant_top_k, num_experts, num_columns, row_map, out_of_range);
+    });
   });
   out_of_range.raise_if_any(kPrepareMapping, ids, top_k, num_experts);
 }

@@ -102,30 +102,35 @@ SortedChoices<Weight> sort_choices(
   return sorted;
 }
 
-// Elements of both lists that are first padded and then written.
-constexpr int64_t kBlock = kBlockBytes / sizeof(uint32_t);
+// Writes the elements [begin, end) of one of the lists: a row's sorted values, then padding.
+template <typename Value>
+void fill_list(
+    const uint32_t* starts, const Value* sorted, Value padding, Value* list, int64_t begin, int64_t end, int64_t width) {
+  constexpr int64_t kBlock = kBlockBytes / sizeof(Value);
+  for (int64_t block = begin; block < end; block += kBlock) {
+    const int64_t block_end = std::min(block + kBlock, end);
+    std::fill(list + block, list + block_end, padding);
+    for (int64_t row = block / width; row * width < block_end; ++row) {
+      const int64_t row_begin = row * width;
+      const int64_t row_end = row_begin + std::min<int64_t>(starts[row + 1] - starts[row], width);
+      const int64_t from = std::max(block, row_begin);
+      const int64_t count = std::min(block_end, row_end) - from;
+      if (count > 0) {
+        std::copy_n(sorted + starts[row] + (from - row_begin), count, list + from);
+      }
+    }
+  }
+}
 
 template <typename Weight>
 void fill_rows(
     const SortedChoices<Weight>& sorted, uint32_t* tokens, Weight* weights, int64_t num_rows, int64_t width) {
-  // Rows have equal length, padding included, so equal ranges of elements are equal work.
+  // Rows have equal length, padding included, so equal ranges of elements are equal work. One list after the other:
+  // memory that is touched for the first time comes faster in one stream than in two.
   parallel_for(num_rows * width, kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; block += kBlock) {
-      const int64_t block_end = std::min(block + kBlock, end);
-      std::fill(tokens + block, tokens + block_end, kPaddingToken);
-      std::fill(weights + block, weights + block_end, Weight{0});
-      for (int64_t row = block / width; row * width < block_end; ++row) {
-        const int64_t row_begin = row * width;
-        const int64_t row_end = row_begin + std::min<int64_t>(sorted.starts[row + 1] - sorted.starts[row], width);
-        const int64_t from = std::max(block, row_begin);
-        const int64_t count = std::min(block_end, row_end) - from;
-        if (count > 0) {
-          const int64_t source = sorted.starts[row] + (from - row_begin);
-          std::copy_n(&sorted.tokens[source], count, tokens + from);
-          std::copy_n(&sorted.weights[source], count, weights + from);
-        }
-      }
-    }
+    const uint32_t* const starts = sorted.starts.get();
+    fill_list(starts, sorted.tokens.get(), kPaddingToken, tokens, begin, end, width);
+    fill_list(starts, sorted.weights.get(), Weight{0}, weights, begin, end, width);
   });
 }
 
