@@ -102,14 +102,15 @@ SortedChoices<Weight> sort_choices(
   return sorted;
 }
 
-// Writes the elements [begin, end) of one of the lists: a row's sorted values, then padding.
-template <typename Value>
+// Writes the elements [begin, end) of one of the lists: a row's sorted values, then padding. The padding is a constant,
+// which the compiler gives to memset.
+template <auto kPadding, typename Value = decltype(kPadding)>
 void fill_list(
-    const uint32_t* starts, const Value* sorted, Value padding, Value* list, int64_t begin, int64_t end, int64_t width) {
+    const uint32_t* starts, const Value* sorted, Value* list, int64_t begin, int64_t end, int64_t width) {
   constexpr int64_t kBlock = kBlockBytes / sizeof(Value);
   for (int64_t block = begin; block < end; block += kBlock) {
     const int64_t block_end = std::min(block + kBlock, end);
-    std::fill(list + block, list + block_end, padding);
+    std::fill(list + block, list + block_end, kPadding);
     for (int64_t row = block / width; row * width < block_end; ++row) {
       const int64_t row_begin = row * width;
       const int64_t row_end = row_begin + std::min<int64_t>(starts[row + 1] - starts[row], width);
@@ -129,8 +130,8 @@ void fill_rows(
   // memory that is touched for the first time comes faster in one stream than in two.
   parallel_for(num_rows * width, kGrain, [&](int64_t begin, int64_t end) {
     const uint32_t* const starts = sorted.starts.get();
-    fill_list(starts, sorted.tokens.get(), kPaddingToken, tokens, begin, end, width);
-    fill_list(starts, sorted.weights.get(), Weight{0}, weights, begin, end, width);
+    fill_list<kPaddingToken>(starts, sorted.tokens.get(), tokens, begin, end, width);
+    fill_list<Weight{0}>(starts, sorted.weights.get(), weights, begin, end, width);
   });
 }
 
