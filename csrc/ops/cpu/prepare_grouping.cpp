@@ -54,13 +54,13 @@ void lay_out_groups(const Slices& slices, const Grouping<Weight>& grouping, uint
 
 // Writes the choices of the tokens [begin, end) to their rows. `next[group]` is the row of the group's next choice.
 // Not inlined, so that its loops have the registers to themselves.
-template <bool kLimited, typename Id, typename Weight, typename Rows>
+template <bool kLimited, typename Id, typename Weight, typename TopK, typename Rows>
 C10_NOINLINE void place_tokens(
     const Id* ids,
     const Weight* weights,
     int64_t begin,
     int64_t end,
-    int64_t top_k,
+    TopK top_k,
     int64_t num_experts,
     Rows row_map,
     uint32_t* next,
@@ -74,9 +74,9 @@ C10_NOINLINE void place_tokens(
   const int32_t* const sizes = grouping.sizes;
   // Rows are below it unless another thread writes the ids meanwhile.
   const auto num_rows = static_cast<uint32_t>(grouping.num_rows);
-  for (int64_t token = begin; token < end; ++token) {
-    for (const Id* const ids_end = id + top_k; id != ids_end; ++id, ++weight, ++position) {
-      const Id expert = *id;
+  for (int64_t token = begin; token < end; ++token, id += top_k, weight += top_k, position += top_k) {
+    for (int64_t k = 0; k < top_k; ++k) {
+      const Id expert = id[k];
       int32_t placed = kNone;
       if (is_expert(expert, num_experts)) {
         const auto group = row_map.row_of(expert);
@@ -85,12 +85,12 @@ C10_NOINLINE void place_tokens(
           const uint32_t limit = kLimited ? static_cast<uint32_t>(offsets[group] + sizes[group]) : num_rows;
           if (row < limit) {
             tokens[row] = static_cast<int32_t>(token);
-            grouped_weights[row] = *weight;
+            grouped_weights[row] = weight[k];
             placed = static_cast<int32_t>(row);
           }
         }
       }
-      *position = placed;
+      position[k] = placed;
     }
   }
 }
@@ -113,24 +113,26 @@ void group_choices(
   if (top_k == 0) {
     return;  // there may be more tokens than could be looked at
   }
-  slices.for_each([&](int64_t slice) {
-    const auto place = [&](auto limited) {
-      place_tokens<limited.value>(
-          ids,
-          weights,
-          slices.begin(slice),
-          slices.begin(slice + 1),
-          top_k,
-          num_experts,
-          row_map,
-          slices.counts_of(slice),
-          grouping);
-    };
-    if (max_tokens.has_value()) {
-      place(std::true_type());
-    } else {
-      place(std::false_type());
-    }
+  dispatch_top_k(top_k, [&](auto constant_top_k) {
+    slices.for_each([&](int64_t slice) {
+      const auto place = [&](auto limited) {
+        place_tokens<limited.value>(
+            ids,
+            weights,
+            slices.begin(slice),
+            slices.begin(slice + 1),
+            constant_top_k,
+            num_experts,
+            row_map,
+            slices.counts_of(slice),
+            grouping);
+      };
+      if (max_tokens.has_value()) {
+        place(std::true_type());
+      } else {
+        place(std::false_type());
+      }
+    });
   });
 }
 

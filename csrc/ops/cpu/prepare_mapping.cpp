@@ -33,7 +33,6 @@ C10_NOINLINE void fill_rows(
     const int64_t rows = std::min(block_rows, end - token);
     std::fill_n(row, rows * num_columns, Weight{0});
     for (int64_t i = 0; i < rows; ++i, row += num_columns, id += top_k, weight += top_k) {
-#pragma GCC unroll 8
       for (int64_t k = 0; k < top_k; ++k) {
         const Id expert = id[k];
         if (is_expert(expert, num_experts)) {

@@ -26,13 +26,13 @@ struct SortedChoices {
 
 // Writes the choices of the tokens [begin, end) to their sorted places. `next[row]` is the place of the row's next
 // choice. Not inlined, so that its loops have the registers to themselves.
-template <typename Id, typename Weight, typename Rows>
+template <typename Id, typename Weight, typename TopK, typename Rows>
 C10_NOINLINE void place_tokens(
     const Id* ids,
     const Weight* weights,
     int64_t begin,
     int64_t end,
-    int64_t top_k,
+    TopK top_k,
     int64_t num_experts,
     uint32_t total,
     Rows row_map,
@@ -41,9 +41,9 @@ C10_NOINLINE void place_tokens(
     Weight* sorted_weights) {
   const Id* id = ids + begin * top_k;
   const Weight* weight = weights + begin * top_k;
-  for (int64_t token = begin; token < end; ++token) {
-    for (const Id* const ids_end = id + top_k; id != ids_end; ++id, ++weight) {
-      const Id expert = *id;
+  for (int64_t token = begin; token < end; ++token, id += top_k, weight += top_k) {
+    for (int64_t k = 0; k < top_k; ++k) {
+      const Id expert = id[k];
       if (is_expert(expert, num_experts)) {
         const auto row = row_map.row_of(expert);
         if (row_map.has_row(row)) {
@@ -51,7 +51,7 @@ C10_NOINLINE void place_tokens(
           // False only if another thread writes the ids meanwhile.
           if (to < total) {
             sorted_tokens[to] = static_cast<uint32_t>(token);
-            sorted_weights[to] = *weight;
+            sorted_weights[to] = weight[k];
           }
         }
       }
@@ -85,19 +85,21 @@ SortedChoices<Weight> sort_choices(
 
   sorted.tokens = std::make_unique_for_overwrite<uint32_t[]>(total);
   sorted.weights = std::make_unique_for_overwrite<Weight[]>(total);
-  slices.for_each([&](int64_t slice) {
-    place_tokens(
-        ids,
-        weights,
-        slices.begin(slice),
-        slices.begin(slice + 1),
-        top_k,
-        num_experts,
-        total,
-        row_map,
-        slices.counts_of(slice),
-        sorted.tokens.get(),
-        sorted.weights.get());
+  dispatch_top_k(top_k, [&](auto constant_top_k) {
+    slices.for_each([&](int64_t slice) {
+      place_tokens(
+          ids,
+          weights,
+          slices.begin(slice),
+          slices.begin(slice + 1),
+          constant_top_k,
+          num_experts,
+          total,
+          row_map,
+          slices.counts_of(slice),
+          sorted.tokens.get(),
+          sorted.weights.get());
+    });
   });
   return sorted;
 }
@@ -105,20 +107,25 @@ SortedChoices<Weight> sort_choices(
 // Writes the elements [begin, end) of one of the lists: a row's sorted values, then padding. The padding is a constant,
 // which the compiler gives to memset.
 template <auto kPadding, typename Value = decltype(kPadding)>
-void fill_list(
-    const uint32_t* starts, const Value* sorted, Value* list, int64_t begin, int64_t end, int64_t width) {
+void fill_list(const uint32_t* starts, const Value* sorted, Value* list, int64_t begin, int64_t end, int64_t width) {
   constexpr int64_t kBlock = kBlockBytes / sizeof(Value);
+  int64_t row_begin = begin - begin % width;
+  const uint32_t* start = starts + begin / width;
   for (int64_t block = begin; block < end; block += kBlock) {
     const int64_t block_end = std::min(block + kBlock, end);
     std::fill(list + block, list + block_end, kPadding);
-    for (int64_t row = block / width; row * width < block_end; ++row) {
-      const int64_t row_begin = row * width;
-      const int64_t row_end = row_begin + std::min<int64_t>(starts[row + 1] - starts[row], width);
+    while (row_begin < block_end) {
+      const int64_t row_end = row_begin + std::min<int64_t>(start[1] - start[0], width);
       const int64_t from = std::max(block, row_begin);
       const int64_t count = std::min(block_end, row_end) - from;
       if (count > 0) {
-        std::copy_n(sorted + starts[row] + (from - row_begin), count, list + from);
+        std::copy_n(sorted + start[0] + (from - row_begin), count, list + from);
       }
+      if (row_begin + width > block_end) {
+        break;  // the next block has the rest of this row
+      }
+      row_begin += width;
+      ++start;
     }
   }
 }
@@ -126,6 +133,9 @@ void fill_list(
 template <typename Weight>
 void fill_rows(
     const SortedChoices<Weight>& sorted, uint32_t* tokens, Weight* weights, int64_t num_rows, int64_t width) {
+  if (width == 0) {
+    return;
+  }
   // Rows have equal length, padding included, so equal ranges of elements are equal work. One list after the other:
   // memory that is touched for the first time comes faster in one stream than in two.
   parallel_for(num_rows * width, kGrain, [&](int64_t begin, int64_t end) {
