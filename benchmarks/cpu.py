@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from _measure import alternately, duration, machine, median_ratio, size
+from _plain import plain_mapping, plain_routing
 from torch_moe_ttnn import PADDING_TOKEN, padded_num_experts
 from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import MODELS, make_choices
@@ -28,7 +29,7 @@ from torch_moe_ttnn.testing import MODELS, make_choices
 DEFAULT_MODELS = tuple(name for name in MODELS if name != "qwen3-235b-a22b")
 DEFAULT_TOKENS = (1, 32, 1000, 4096, 32768)
 
-# Outputs from which on reading the inputs belongs to the limit. Below, a copy's way through PyTorch would be most of it.
+# Outputs from which on the limit reads the inputs. Below, most of a copy's time is the way through PyTorch.
 READ_FROM = 256 << 10
 
 # Outputs that are not made, for a machine with little memory.
@@ -63,23 +64,8 @@ def mapping_case(ids: Tensor, weights: Tensor, num_experts: int) -> Case:
         lambda: operator(ids, weights, num_experts),
         # Sizes rather than a tuple of them: PyTorch takes those faster.
         limit(lambda: torch.zeros(tokens, num_experts, dtype=dtype), ids, weights, output_bytes),
-        lambda: torch.zeros(tokens, num_experts, dtype=dtype).scatter_(1, ids, weights),
+        lambda: plain_mapping(ids, weights, num_experts),
     )
-
-
-def _plain_routing(ids: Tensor, weights: Tensor, num_experts: int) -> tuple[Tensor, Tensor, Tensor]:
-    rows, width = padded_num_experts(num_experts), ids.numel()
-    flat = ids.flatten()
-    order = torch.argsort(flat, stable=True)
-    counts = torch.bincount(flat, minlength=rows)
-    experts = flat[order]
-    places = torch.arange(width) - (counts.cumsum(0) - counts)[experts]
-    # PyTorch puts int32 where it does not put uint32; -1 has the bits of the padding.
-    tokens = torch.full((rows, width), -1, dtype=torch.int32)
-    tokens.index_put_((experts, places), (order // ids.shape[1]).to(torch.int32))
-    token_weights = torch.zeros((rows, width), dtype=weights.dtype)
-    token_weights.index_put_((experts, places), weights.flatten()[order])
-    return counts.to(torch.int32).view(1, rows).view(torch.uint32), tokens.view(torch.uint32), token_weights
 
 
 def routing_case(ids: Tensor, weights: Tensor, num_experts: int) -> Case:
@@ -99,7 +85,7 @@ def routing_case(ids: Tensor, weights: Tensor, num_experts: int) -> Case:
         output_bytes,
         lambda: operator(ids, weights, num_experts),
         limit(fill, ids, weights, output_bytes),
-        lambda: _plain_routing(ids, weights, num_experts),
+        lambda: plain_routing(ids, weights, num_experts),
     )
 
 
@@ -189,6 +175,7 @@ def matrix(measured: Sequence[Measured], ratio: Callable[[Measured], float]) -> 
 def main(argv: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python benchmarks/cpu.py", description=__doc__)
+    parser.add_argument("--operators", nargs="+", choices=CASES, default=tuple(CASES), metavar="NAME")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=DEFAULT_MODELS, metavar="NAME")
     parser.add_argument("--tokens", nargs="+", type=int, default=DEFAULT_TOKENS, metavar="T")
     parser.add_argument("--seconds", type=float, default=2.0, help="of measuring a case (default: 2)")
@@ -197,9 +184,9 @@ def main(argv: list[str] | None = None) -> None:
 
     print(f"{machine()}. Weights bfloat16, ids int64, choices uniform.", flush=True)
     measured, memory = [], []
-    for (name, make_case), model, tokens in itertools.product(CASES.items(), arguments.models, arguments.tokens):
+    for name, model, tokens in itertools.product(arguments.operators, arguments.models, arguments.tokens):
         num_experts, top_k, _ = MODELS[model]
-        case = make_case(*make_choices(tokens, top_k, num_experts), num_experts)
+        case = CASES[name](*make_choices(tokens, top_k, num_experts), num_experts)
         if case.output_bytes > MAX_BYTES:
             continue
         measured.append(measure(name, model, tokens, case, arguments.seconds))

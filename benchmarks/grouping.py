@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 import torch_moe_ttnn
 from _measure import alternately, machine, median_ratio
+from _plain import plain_grouping
 from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import make_choices
 
@@ -24,18 +24,6 @@ GROUPING_TOKENS = (1, 32, 1024, 4096, 32768)
 ROWS_TOKENS = (1024, 4096)
 HIDDEN_SIZES = (2048, 4096, 7168)
 DTYPES = (torch.bfloat16, torch.float32)
-
-
-def plain_grouping(ids: Tensor, weights: Tensor, num_experts: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Do what ``prepare_grouping`` does with an alignment of 1; without checks and without "no expert"."""
-    flat = ids.flatten()
-    _, order = flat.sort(stable=True)
-    sizes = torch.bincount(flat, minlength=num_experts).to(torch.int32)
-    offsets = torch.nn.functional.pad(sizes.cumsum(0, dtype=torch.int32), (1, 0))
-    tokens = (order // ids.shape[1]).to(torch.int32)
-    places = torch.arange(len(flat), dtype=torch.int32)
-    positions = torch.empty_like(places).scatter_(0, order, places).view(ids.shape)
-    return sizes, offsets, tokens, weights.flatten()[order], positions
 
 
 def ratio(numerator: Callable[[], object], denominator: Callable[[], object], threads: int, seconds: float) -> float:

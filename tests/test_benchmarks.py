@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from support.checks import assert_same_bits
-from support.operators import GROUPING
 from torch_moe_ttnn.testing import make_choices
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -58,11 +58,26 @@ def test_grouping():
 
 
 @pytest.mark.any_runtime
-def test_grouping_is_measured_against_the_same_outputs(monkeypatch):
+@pytest.mark.parametrize("operator", ["prepare_mapping", "prepare_routing", "prepare_grouping"])
+def test_plain_pytorch_gives_the_same_outputs(monkeypatch, operator):
     monkeypatch.syspath_prepend(BENCHMARKS)
-    choices = make_choices(33, 8, 128)
-    plain = importlib.import_module("grouping").plain_grouping(*choices, 128)
-    assert_same_bits(plain, GROUPING(*choices, 128))
+    arguments = (*make_choices(33, 8, 128), 128)
+    plain = getattr(importlib.import_module("_plain"), operator.replace("prepare", "plain"))
+    assert_same_bits(plain(*arguments), getattr(torch.ops.moe, operator)(*arguments))
+
+
+@pytest.mark.any_runtime
+def test_alternatives(tmp_path):
+    """Without Inductor, which compiles for a minute."""
+    drawing = tmp_path / "plot.svg"
+    few = ["--models", "gpt-oss-20b", "--tokens", "1", "33", "--ways", "eager", "transformers", "--seconds", "0.01"]
+    header, *rows = tables("alternatives.py", *few, "--plot", str(drawing))
+    assert header == ["operator", "model", "T", "ours", "eager", "transformers"]
+    assert [row[0] for row in rows] == [name for name in [*OPERATORS, "`prepare_grouping`"] for _ in range(2)]
+    assert all(0 < float(row[4]) < 1000 for row in rows)
+    assert [row[5] != "" for row in rows] == [False] * 4 + [True] * 2
+    for text in ("gpt-oss-20b, E = 32, K = 4, threads: 1", "prepare_grouping", "transformers"):
+        assert f">{text}<" in drawing.read_text()
 
 
 @pytest.mark.any_runtime
