@@ -81,6 +81,13 @@ def test_alternatives(tmp_path):
 
 
 @pytest.mark.any_runtime
+def test_small_calls():
+    _, *rows = tables("small_calls.py", "--models", "gpt-oss-20b", "--tokens", "1", "--seconds", "0.01")
+    assert [row[0] for row in rows] == [*OPERATORS, "`prepare_grouping`"]
+    assert all(0 < float(row[-1].strip("*")) < 100 for row in rows)
+
+
+@pytest.mark.any_runtime
 def test_layer():
     few = ["--tokens", "1", "--threads", "1", "--batches", "1", "--new-tokens", "2", "--seconds", "0.01"]
     rows = tables("layer.py", *few)
