@@ -77,7 +77,7 @@ def test_addresses_are_in_the_common_arguments(target, log):
 def test_cores_send_to_each_other_by_their_noc_coordinates(target, log):
     (launch,) = plan_routing(target, log, shape(512, 8, 128))
     program = launch.describe([2, 0] * 6)
-    assert program.semaphores == [0]
+    assert program.semaphores == [0, 0]
     coordinates = [18 + core % COLUMNS << 16 | 18 + core // COLUMNS for core in range(program.num_cores)]
     assert launch.common_args[-program.num_cores :] == coordinates
 

@@ -13,6 +13,7 @@
 
 #include "contract/prepare_grouping.h"
 #include "contract/prepare_mapping.h"
+#include "contract/prepare_routing.h"
 #include "device.h"
 #include "testing.h"
 #include "tt/launch/permute.h"
@@ -471,6 +472,33 @@ TEST(a_grouping_on_one_core) {
       paged.pages = pages;
       group(*device, launcher, paged, 3);
     }
+  }
+}
+
+// Choices that come in several rounds, of few experts and of many.
+TEST(a_routing_on_one_core) {
+  Environment grid("TORCH_TT_GRID", "1x1");
+  const auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  for (const PageKind pages : {kFlatPages, kRowPages}) {
+    for (const Case& c : {Case{100000, 1, 20, 8}, Case{50, 3, 200}}) {
+      Case paged = c;
+      paged.pages = pages;
+      list(*device, launcher, paged);
+      paged.max_tokens = 100;
+      list(*device, launcher, paged);
+    }
+  }
+}
+
+// More choices than a core looks through by itself, and more rows than L1 has counts for.
+TEST(a_routing_of_many_choices_in_several_launches) {
+  const auto device = open_wormhole();
+  Launcher launcher = make_launcher(*device);
+  for (const PageKind pages : {kFlatPages, kRowPages}) {
+    const uint64_t before = device->num_launches();
+    list(*device, launcher, {.num_tokens = 3000, .top_k = 20, .num_experts = 4000, .pages = pages, .max_tokens = 3});
+    CHECK(device->num_launches() - before > 1);
   }
 }
 

@@ -135,11 +135,4 @@ inline constexpr uint32_t kGroupingCoordinates = sizeof(GroupingArgs) / sizeof(u
 static_assert(
     kNumRuntimeArgs + kGroupingCoordinates + runtime::kMaxCores <= runtime::kMaxRuntimeArgs, "tt-metal's limit");
 
-// Semaphores of a launch.
-enum GroupingSemaphore : uint32_t {
-  kArrived,  // on core 0: workers that have come to a barrier, in all barriers
-  kPassed,   // on every core: barriers that all workers have come to
-  kNumGroupingSemaphores,
-};
-
 }  // namespace moe::tt::kernels

@@ -200,7 +200,7 @@ std::vector<Launch> plan_prepare_grouping(
          .options = choices.options() | (options.max_tokens ? kernels::kMaxTokens : 0u),
          .num_tensors = choices.num_tensors(kernels::kNumGroupingTensors),
          .num_cores = plan.num_cores,
-         .num_semaphores = kernels::kNumGroupingSemaphores,
+         .num_semaphores = kernels::kNumEveryoneSemaphores,
          .circular_buffers = circular_buffers,
          .common_args = target.with_coordinates(words(args), plan.num_cores)});
   }

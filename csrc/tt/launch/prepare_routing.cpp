@@ -1,117 +1,154 @@
 #include "tt/launch/prepare_routing.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <utility>
 #include <vector>
 
 #include "tt/launch/arguments.h"
+#include "tt/launch/prepare_routing_few.h"
+#include "tt/launch/prepare_routing_many.h"
 #include "tt/support/math.h"
 #include "tt/support/str.h"
 
 namespace moe::tt::launch {
 namespace {
 
-using kernels::kAlignment;
-using kernels::kProcessors;
-using kernels::RoutingPlan;
-using kernels::RoutingScratch;
-
-// A launch's plan for teams of so many cores. Its slice is 0 if their L1 is too small.
-RoutingPlan plan_with(const RoutingProblem& problem, const RoutingLimits& limits, uint32_t team_cores) {
-  const uint32_t members = team_cores * kProcessors;
-  const uint32_t team_rows = count_of(problem.num_rows, limits.num_cores / team_cores);
-  // The most choices that fit into both regions of L1. Each part of a worker's own may be rounded up.
-  const uint32_t own =
-      RoutingScratch::of(team_rows, 0, problem.id_size, problem.weight_size, problem.pages).end + 3 * kAlignment;
-  const uint32_t own_each = problem.id_size + problem.weight_size + sizeof(uint32_t);
-  const uint32_t shared = kernels::sorted_slice_size(team_rows, 0) + kAlignment;
-  const uint32_t shared_limit = limits.l1.shared_bytes / kernels::kRoundBuffers / members;
-  const uint32_t most = std::min(
-      own < limits.l1.worker_bytes ? (limits.l1.worker_bytes - own) / own_each : 0,
-      shared < shared_limit ? (shared_limit - shared) / kernels::kRecordSize : 0);
-  uint32_t slice = std::min(count_of(problem.num_choices, members), most);
-  if (problem.pages == kernels::kRowPages && slice > 0 && most >= problem.top_k) {
-    // Whole rows are read with fewer instructions.
-    slice = static_cast<uint32_t>(std::min(round_up(slice, problem.top_k), round_down(most, problem.top_k)));
-  }
-  return {
-      .num_teams = count_of(problem.num_rows, team_rows),
-      .team_rows = team_rows,
-      .team_cores = team_cores,
-      .slice = slice,
-      .num_rounds = slice == 0 ? 0 : count_of(problem.num_choices, uint64_t{slice} * members)};
-}
-
-// Clocks of the kernel's steps, as measured on simulated Wormhole with benchmarks/device.py.
-struct RoutingCost {
-  float look = 3;            // at a choice, whether it is for the team
-  float unpack = 7;          // a choice, where pages are rows
-  float sort = 37;           // a choice that is
-  float send = 40;           // a sorted slice, to one core
-  float add_row = 30;        // a round's counts of a row together
-  float add_row_member = 4;  // and for each member's table
-  float segment = 120;       // to write one
-  float segment_member = 7;  // and for each member's slice
-};
-
-// About how many clocks the slowest worker takes where choices are spread evenly over the experts. What all plans have
-// in common is left out.
-float estimate_clocks(const RoutingProblem& problem, const RoutingPlan& plan) {
-  constexpr RoutingCost cost;
-  const float num_choices = static_cast<float>(problem.num_choices);
-  const float members = static_cast<float>(plan.team_cores * kProcessors);
-  const float rounds = static_cast<float>(plan.num_rounds);
-  // Rows after the last expert's are padding only.
-  const float expert_rows = static_cast<float>(std::min(plan.team_rows, problem.num_experts));
-  const float teams = static_cast<float>(std::min(count_of(problem.num_experts, plan.team_rows), plan.num_teams));
-  const float segments = std::ceil(expert_rows / static_cast<float>(plan.team_cores));
-
-  const float look = cost.look + (problem.pages == kernels::kRowPages ? cost.unpack : 0);
-  const float looking = look * num_choices / members;
-  const float sorting = cost.sort * num_choices / (members * teams);
-  const float sending = rounds * cost.send * static_cast<float>(plan.team_cores);
-  const float adding = rounds * expert_rows * (cost.add_row_member * members + cost.add_row);
-  const float writing = rounds * segments * (cost.segment + cost.segment_member * members);
-  return looking + sorting + sending + adding + writing;
-}
-
 // The rows of one launch, at most. A kernel counts the bytes of a run of padding, which may be all of a core's rows, in
 // 32 bits.
-uint32_t max_launch_rows(const RoutingLayout<uint64_t>& layout, const RoutingLimits& limits) {
+uint32_t max_launch_rows(const RoutingLayout<uint64_t>& layout) {
   const uint64_t countable = std::numeric_limits<uint32_t>::max() / (layout.row_width * sizeof(uint32_t));
   if (countable == 0) {
     throw runtime::DeviceError(
         str("expected rows of less than 2^30 elements, got ", layout.row_width, "; route the tokens in several calls"));
   }
-  return static_cast<uint32_t>(std::min({layout.num_rows, uint64_t{limits.num_cores} * kMaxCoreRows, countable}));
+  return static_cast<uint32_t>(std::min(layout.num_rows, countable));
 }
+
+uint32_t page_size(const Tensor& tensor) {
+  return tensor.pages() == kernels::kFlatPages ? uint32_t{1} << tensor.range.page_size_log2 : 0;
+}
+
+// A call: what all of its launches have in common, whichever kernel they are of.
+class RoutingCall {
+ public:
+  RoutingCall(
+      const Target& target,
+      const RouterChoices& choices,
+      const kernels::InvalidIdArgs& invalid_ids,
+      const Tensor& counts,
+      const Tensor& tokens,
+      const Tensor& weights,
+      std::optional<uint32_t> max_tokens)
+      : target_(target),
+        choices_(choices),
+        invalid_ids_(invalid_ids),
+        counts_(counts),
+        tokens_(tokens),
+        weights_(weights),
+        has_max_tokens_(max_tokens.has_value()),
+        layout_(
+            RoutingLayout<uint64_t>::of_width(
+                choices.num_rows(), max_tokens.value_or(choices.num_tokens * choices.top_k))) {
+    check_countable(layout_.num_rows, layout_.row_width);
+  }
+
+  RoutingProblem problem() const {
+    return {
+        .num_choices = choices_.num_tokens * choices_.top_k,
+        .top_k = choices_.top_k,
+        .choice_rows = choices_.num_rows(),
+        .num_rows = static_cast<uint32_t>(layout_.num_rows),
+        .max_launch_rows = max_launch_rows(layout_),
+        .row_width = static_cast<uint32_t>(layout_.row_width),
+        .id_size = choices_.id_size,
+        .weight_size = choices_.weight_size,
+        .pages = choices_.ids.pages(),
+        .id_page_size = page_size(choices_.ids),
+        .weight_page_size = page_size(choices_.weights)};
+  }
+
+  RoutingLimits limits() const {
+    RoutingLimits limits{.num_cores = target_.num_cores(), .l1 = target_.l1_shares()};
+    limits.l1.worker_bytes = bytes_beside_row_map(choices_, limits.l1.worker_bytes);
+    return limits;
+  }
+
+  std::vector<Launch> launches(const RoutingFewLaunches& few) const {
+    return launches(few.launch_rows, [&](const kernels::RoutingArgs& routing) {
+      const kernels::RoutingFewArgs args{
+          .routing = routing,
+          .plan = few.plan,
+          .shared = kernels::RoutingFewShared::of(few.plan, choices_.id_size, choices_.weight_size),
+          .scratch =
+              kernels::RoutingFewScratch::of(few.plan, routing.row_width, choices_.weight_size, choices_.ids.pages())};
+      Launch launch = launch_of("prepare_routing_few", target_.whole_rows(1u << few.plan.num_cores_log2));
+      launch.num_semaphores = kernels::kNumRoutingFewSemaphores;
+      launch.common_args.assign(words(args).begin(), words(args).end());
+      return launch;
+    });
+  }
+
+  std::vector<Launch> launches(const RoutingManyLaunches& many) const {
+    const uint32_t choice_rows = std::min(many.launch_rows, choices_.num_rows());
+    return launches(many.launch_rows, [&](const kernels::RoutingArgs& routing) {
+      const kernels::RoutingManyArgs args{
+          .routing = routing,
+          .plan = many.plan,
+          .shared = kernels::RoutingManyShared::of(many.plan, choice_rows, choices_.id_size, choices_.weight_size),
+          .scratch = kernels::RoutingManyScratch::of(many.plan, choices_.ids.pages())};
+      Launch launch = launch_of("prepare_routing_many", many.plan.num_cores);
+      launch.num_semaphores = kernels::kNumEveryoneSemaphores;
+      launch.common_args = target_.with_coordinates(words(args), launch.num_cores);
+      return launch;
+    });
+  }
+
+ private:
+  Launch launch_of(const char* kernel, uint32_t num_cores) const {
+    return {
+        .kernel = kernel,
+        .id_size = choices_.id_size,
+        .weight_size = choices_.weight_size,
+        .pages = choices_.ids.pages(),
+        .options = choices_.options() | (has_max_tokens_ ? kernels::kMaxTokens : 0u),
+        .num_tensors = choices_.num_tensors(kernels::kNumRoutingTensors),
+        .num_cores = num_cores,
+        .num_semaphores = 0,
+        .circular_buffers = target_.l1_shares().circular_buffers(),
+        .common_args = {}};
+  }
+
+  // A launch for each of so many rows.
+  template <typename LaunchWith>
+  std::vector<Launch> launches(uint32_t launch_rows, const LaunchWith& launch_with) const {
+    std::vector<Launch> launches;
+    for (uint64_t first_row = 0; first_row < layout_.num_rows; first_row += launch_rows) {
+      const auto num_rows = static_cast<uint32_t>(std::min<uint64_t>(launch_rows, layout_.num_rows - first_row));
+      launches.push_back(launch_with(
+          {.choices = choices_args(choices_),
+           .invalid_ids = invalid_ids_,
+           .counts = from_byte(counts_.range, first_row * sizeof(uint32_t)),
+           .tokens = from_byte(tokens_.range, first_row * layout_.row_width * sizeof(uint32_t)),
+           .weights = from_byte(weights_.range, first_row * layout_.row_width * choices_.weight_size),
+           .first_row = static_cast<uint32_t>(first_row),
+           .num_rows = num_rows,
+           .row_width = static_cast<uint32_t>(layout_.row_width)}));
+      launches.back().options |= num_rows < layout_.num_rows ? kernels::kSomeRows : 0u;
+    }
+    return launches;
+  }
+
+  const Target& target_;
+  const RouterChoices& choices_;
+  const kernels::InvalidIdArgs& invalid_ids_;
+  const Tensor& counts_;
+  const Tensor& tokens_;
+  const Tensor& weights_;
+  const bool has_max_tokens_;
+  const RoutingLayout<uint64_t> layout_;
+};
 
 }  // namespace
-
-RoutingPlan plan_routing(const RoutingProblem& problem, const RoutingLimits& limits) {
-  RoutingPlan best = plan_with(problem, limits, 1);
-  float best_clocks = estimate_clocks(problem, best);
-  // Every size of a small team. Large teams differ less: each is about a third larger than the last, 30 plans at most.
-  for (uint32_t team_cores = 2; team_cores <= limits.num_cores; team_cores += (team_cores + 2) / 3) {
-    const RoutingPlan plan = plan_with(problem, limits, team_cores);
-    const float clocks = estimate_clocks(problem, plan);
-    if (plan.slice > 0 && clocks < best_clocks) {
-      best = plan;
-      best_clocks = clocks;
-    }
-  }
-  if (best.slice == 0) {
-    throw runtime::DeviceError(
-        str("expected L1 for a choice or more, got ",
-            limits.l1.worker_bytes,
-            " bytes a worker and ",
-            limits.l1.shared_bytes,
-            " bytes that a core's workers share"));
-  }
-  return best;
-}
 
 std::vector<Launch> plan_prepare_routing(
     const Target& target,
@@ -121,52 +158,24 @@ std::vector<Launch> plan_prepare_routing(
     const Tensor& tokens,
     const Tensor& weights,
     std::optional<uint32_t> max_tokens) {
-  const auto layout =
-      RoutingLayout<uint64_t>::of_width(choices.num_rows(), max_tokens.value_or(choices.num_tokens * choices.top_k));
-  check_countable(layout.num_rows, layout.row_width);
-  RoutingLimits limits{.num_cores = target.num_cores(), .l1 = target.l1_shares()};
-  const std::vector<uint32_t> circular_buffers = limits.l1.circular_buffers();
-  limits.l1.worker_bytes = bytes_beside_row_map(choices, limits.l1.worker_bytes);
-  const uint32_t launch_rows = max_launch_rows(layout, limits);
-  std::vector<Launch> launches;
-  for (uint64_t first_row = 0; first_row < layout.num_rows; first_row += launch_rows) {
-    const auto num_rows = static_cast<uint32_t>(std::min<uint64_t>(launch_rows, layout.num_rows - first_row));
-    const RoutingPlan plan = plan_routing(
-        {.num_choices = choices.num_tokens * choices.top_k,
-         .top_k = choices.top_k,
-         .num_experts = choices.num_rows(),
-         .num_rows = num_rows,
-         .id_size = choices.id_size,
-         .weight_size = choices.weight_size,
-         .pages = choices.ids.pages()},
-        limits);
-    const kernels::RoutingArgs args{
-        .choices = choices_args(choices),
-        .invalid_ids = invalid_ids,
-        .counts = from_byte(counts.range, first_row * sizeof(uint32_t)),
-        .tokens = from_byte(tokens.range, first_row * layout.row_width * sizeof(uint32_t)),
-        .weights = from_byte(weights.range, first_row * layout.row_width * choices.weight_size),
-        .first_row = static_cast<uint32_t>(first_row),
-        .num_rows = num_rows,
-        .row_width = static_cast<uint32_t>(layout.row_width),
-        .plan = plan,
-        .slice_stride = kernels::sorted_slice_size(plan.team_rows, plan.slice),
-        .scratch =
-            RoutingScratch::of(plan.team_rows, plan.slice, choices.id_size, choices.weight_size, choices.ids.pages())};
-    const uint32_t num_cores = target.whole_rows(plan.num_teams * plan.team_cores);
-    launches.push_back(
-        {.kernel = "prepare_routing",
-         .id_size = choices.id_size,
-         .weight_size = choices.weight_size,
-         .pages = choices.ids.pages(),
-         .options = choices.options() | (max_tokens ? kernels::kMaxTokens : 0u),
-         .num_tensors = choices.num_tensors(kernels::kNumRoutingTensors),
-         .num_cores = num_cores,
-         .num_semaphores = kernels::kNumRoutingSemaphores,
-         .circular_buffers = circular_buffers,
-         .common_args = target.with_coordinates(words(args), num_cores)});
+  const RoutingCall call(target, choices, invalid_ids, counts, tokens, weights, max_tokens);
+  const RoutingProblem problem = call.problem();
+  const RoutingLimits limits = call.limits();
+  const auto few = plan_routing_few(problem, limits);
+  const std::vector<RoutingManyLaunches> plans = plans_routing_many(problem, limits);
+  const auto many = std::ranges::min_element(plans, {}, &RoutingManyLaunches::clocks);
+  if (few && (many == plans.end() || few->clocks <= many->clocks)) {
+    return call.launches(*few);
   }
-  return launches;
+  if (many == plans.end()) {
+    throw runtime::DeviceError(
+        str("expected L1 for a choice or more, got ",
+            limits.l1.worker_bytes,
+            " bytes a worker and ",
+            limits.l1.shared_bytes,
+            " bytes that a core's workers share"));
+  }
+  return call.launches(*many);
 }
 
 void prepare_routing(

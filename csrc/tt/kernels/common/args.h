@@ -33,10 +33,11 @@ enum CompileArg : uint32_t {
 inline constexpr uint32_t kAccessorArgs =
     2;  // of an interleaved buffer: where it is, and a page size that no kernel uses
 
-// What a call was given beside the router's choices. A kernel without them has no code for them.
+// What a launch has beside the router's choices. A kernel without them has no code for them.
 enum Option : uint32_t {
   kLocalExperts = 1 << 0,
   kMaxTokens = 1 << 1,
+  kSomeRows = 1 << 2,  // of the call's rows: other launches write the others
 };
 
 // What the pages of a tensor's memory are.
@@ -59,6 +60,13 @@ enum TensorNumber : uint32_t {
 enum RuntimeArg : uint32_t {
   kCore,  // its number within the launch
   kNumRuntimeArgs,
+};
+
+// Semaphores of a launch whose workers wait for each other.
+enum EveryoneSemaphore : uint32_t {
+  kArrived,  // on core 0: workers that have come to a barrier, in all barriers
+  kPassed,   // on every core: barriers that all workers have come to
+  kNumEveryoneSemaphores,
 };
 
 // The common run-time arguments of a kernel are a struct, word by word, made of these.

@@ -32,22 +32,23 @@ class ChoiceReader : private Rows {
         weights_address_(address + elements_scratch(capacity, kIdSize)),
         limit_(args.id_limit) {}
 
-  // Starts reading the choices [first, first + count).
-  void start_reading(uint32_t first, uint32_t count) {
+  // Starts reading the choices [begin, end) of those from `first` on. Their numbers are those from `first` on, whoever
+  // reads the others.
+  void start_reading(uint32_t first, uint32_t end, uint32_t begin = 0) {
     if (has_row_pages()) {
       ids_ = l1_pointer<Word>(ids_address_);
       weights_ = l1_pointer<Bits<kWeightSize>>(weights_address_);
       return;
     }
-    ids_ = l1_pointer<Word>(ids_memory_.read(ids_memory_.element<kIdSize>(first), count * kIdSize, ids_address_));
-    weights_ = l1_pointer<Bits<kWeightSize>>(
-        weights_memory_.read(weights_memory_.element<kWeightSize>(first), count * kWeightSize, weights_address_));
+    ids_ = l1_pointer<Word>(start_reading<kIdSize>(ids_memory_, first, end, begin, ids_address_));
+    weights_ =
+        l1_pointer<Bits<kWeightSize>>(start_reading<kWeightSize>(weights_memory_, first, end, begin, weights_address_));
   }
 
   // Ends reading those choices. Where pages are rows, `rows` is a multiple of kAlignment with kRowsScratch bytes of L1.
-  FORCE_INLINE void finish_reading(uint32_t first, uint32_t count, uint32_t rows) const {
+  FORCE_INLINE void finish_reading(uint32_t first, uint32_t end, uint32_t rows, uint32_t begin = 0) const {
     if (has_row_pages()) {
-      read_rows(first, count, rows);
+      read_rows(first, begin, end, rows);
     } else {
       read_barrier();
     }
@@ -95,31 +96,30 @@ class ChoiceReader : private Rows {
     }
   }
 
-  // Calls `found(i, row - first_row)` for each of the first `count` choices whose expert has a row in [first_row,
-  // first_row + num_rows). Most have not, and cost three instructions each without a table. Without one, an id that is
-  // no expert must not lead to one of these rows.
-  template <typename Found>
-  FORCE_INLINE void find(uint32_t count, uint32_t first_row, uint32_t num_rows, const Found& found) const {
-    constexpr uint32_t kAtOnce = 16;
-    L1Pointer<Word> ids = ids_;
+  // Calls `found(i, row)` for each choice in [begin, end) for whose expert's row `wanted(row)` is true. Most are not,
+  // and cost few instructions each, where many are looked at at once. Without a table, an id that is no expert is taken
+  // for a row, which is not below row_limit().
+  template <uint32_t kAtOnce, typename Wanted, typename Found>
+  FORCE_INLINE void find(uint32_t begin, uint32_t end, const Wanted& wanted, const Found& found) const {
+    L1Pointer<Word> ids = ids_ + begin * kWords;
     const auto look_at = [&](uint32_t i, uint32_t ahead) {
       const uint32_t id = ids[ahead * kWords];
       if (kHasTable && id >= limit_) {
         return;
       }
       const uint32_t row = Rows::row_of(id);
-      if (row - first_row < num_rows && (kWords == 1 || ids[ahead * kWords + 1] == 0)) {
-        found(i + ahead, row - first_row);
+      if (wanted(row) && (kWords == 1 || ids[ahead * kWords + 1] == 0)) {
+        found(i + ahead, row);
       }
     };
-    uint32_t i = 0;
-    for (; i + kAtOnce <= count; i += kAtOnce, ids += kAtOnce * kWords) {
-#pragma GCC unroll 16
+    uint32_t i = begin;
+    for (; i + kAtOnce <= end; i += kAtOnce, ids += kAtOnce * kWords) {
+#pragma GCC unroll 32
       for (uint32_t ahead = 0; ahead < kAtOnce; ++ahead) {
         look_at(i, ahead);
       }
     }
-    for (; i < count; ++i, ids += kWords) {
+    for (; i < end; ++i, ids += kWords) {
       look_at(i, 0);
     }
   }
@@ -139,17 +139,25 @@ class ChoiceReader : private Rows {
   static constexpr uint32_t kWords = kIdSize == 8 ? 2 : 1;
   static constexpr bool kHasTable = !std::is_same_v<Rows, RowMap>;
 
+  // Returns the address of the choice `first`.
+  template <uint32_t kSize, typename Memory>
+  static uint32_t start_reading(const Memory& memory, uint32_t first, uint32_t end, uint32_t begin, uint32_t scratch) {
+    const uint32_t address = scratch + memory.template element<kSize>(first).misalignment();
+    const auto place = memory.template element<kSize>(first + begin);
+    memory.read(place, (end - begin) * kSize, address + begin * kSize - place.misalignment());
+    return address;
+  }
+
   // Reads choices, a stage of their tokens' rows at a time, and puts them side by side.
-  [[gnu::noinline]] void read_rows(uint32_t first, uint32_t count, uint32_t rows) const {
+  [[gnu::noinline]] void read_rows(uint32_t first, uint32_t begin, uint32_t end, uint32_t rows) const {
     const uint32_t top_k = ids_memory_.args().row_size / kIdSize;
     const RowReader<kIds> ids(ids_memory_.args(), rows);
     const RowReader<kWeights> weights(weights_memory_.args(), rows + kMaxPageSize);
     const uint32_t stage = min(ids.max_rows(), weights.max_rows());
-    const uint32_t end = first + count;
-    uint32_t row = first / top_k;
-    for (uint32_t next = first; next < end;) {
+    uint32_t row = (first + begin) / top_k;
+    for (uint32_t next = first + begin; next < first + end;) {
       const uint32_t row_first = row * top_k;
-      const uint32_t stage_end = min(row_first + stage * top_k, end);
+      const uint32_t stage_end = min(row_first + stage * top_k, first + end);
       const uint32_t num_rows = div_up(stage_end - row_first, top_k);
       ids.start_reading(row, num_rows);
       weights.start_reading(row, num_rows);

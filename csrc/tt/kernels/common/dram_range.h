@@ -29,8 +29,9 @@ inline constexpr uint32_t kAccessor = kNumCompileArgs + kTensor * kAccessorArgs;
 
 #endif
 
-// A run of a tensor's elements in DRAM, whatever its pages.
-template <uint32_t kTensor>
+// A run of a tensor's elements in DRAM, whatever its pages. Refers to its arguments: to read them again costs no more
+// than to read a copy, unless a loop computes with them. For that `Args` is DramRangeArgs.
+template <uint32_t kTensor, typename Args = const tt_l1_ptr DramRangeArgs&>
 class DramRange {
  public:
   using AccessorArgs = TensorAccessorArgs<kAccessor<kTensor>>;
@@ -46,7 +47,6 @@ class DramRange {
     }
   };
 
-  // Keeps a reference to the arguments: to read them again costs no more than to read a copy.
   explicit DramRange(const tt_l1_ptr DramRangeArgs& args) : args_(args) {}
 
   const tt_l1_ptr DramRangeArgs& args() const {
@@ -175,7 +175,7 @@ class DramRange {
     }
   }
 
-  const tt_l1_ptr DramRangeArgs& args_;
+  Args args_;
 };
 
 }  // namespace moe::tt::kernels

@@ -55,12 +55,12 @@ class InvalidId {
   bool is_local_ = false;
 };
 
-// Records the invalid ids among the first `count` choices of a reader, which are [first, first + count). For when there
-// are some. Takes the reader by value: a reference to it would keep it out of registers.
+// Records the invalid ids among a reader's choices [begin, end), of those from `first` on. For when there are some.
+// Takes the reader by value: a reference to it would keep it out of registers.
 template <typename Reader>
 [[gnu::noinline, gnu::cold]] void record_invalid(
-    Reader choices, uint32_t first, uint32_t count, InvalidId& invalid_id) {
-  for (uint32_t i = 0; i < count; ++i) {
+    Reader choices, uint32_t first, uint32_t end, InvalidId& invalid_id, uint32_t begin = 0) {
+  for (uint32_t i = begin; i < end; ++i) {
     choices.visit_id(i, [](uint32_t) {}, [&](uint32_t low, uint32_t high) { invalid_id.record(first + i, low, high); });
   }
 }

@@ -112,17 +112,21 @@ FORCE_INLINE void copy(uint32_t source_address, uint32_t target_address, uint32_
   }
 }
 
-// Sets a page of L1 to copies of a word: the first ones by the processor, the others by the NoC, from those before.
-inline void fill_page(uint32_t address, uint32_t bytes, uint32_t value) {
+// Sets a region of L1 to copies of a word: the first ones by the processor, the others by the NoC, from those before.
+inline void fill_region(uint32_t address, uint32_t bytes, uint32_t value) {
   uint32_t filled = bytes < 2 * kAlignment ? bytes : 2 * kAlignment;
   fill_words(address, filled / sizeof(uint32_t), value);
   while (filled < bytes) {
-    const uint32_t size = bytes - filled < filled ? bytes - filled : filled;
+    const uint32_t most = filled < kMaxPageSize ? filled : kMaxPageSize;
+    const uint32_t size = bytes - filled < most ? bytes - filled : most;
     l1_fence();
     noc_async_read<kMaxPageSize>(get_noc_addr(address), address + filled, size);
-    read_barrier();
+    if (filled < kMaxPageSize) {
+      read_barrier();
+    }
     filled += size;
   }
+  read_barrier();
 }
 
 // Starts setting bytes of L1 to zero, done at the next read_barrier(). Address and size are multiples of 16. The NoC

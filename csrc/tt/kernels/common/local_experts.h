@@ -25,6 +25,12 @@ FORCE_INLINE uint32_t row_limit(const ChoicesArgs& args) {
   return has_local_experts() ? args.local_experts.count : args.id_limit;
 }
 
+// How many of the rows [first, first + count) choices may go to. Those after them are padding.
+FORCE_INLINE uint32_t num_choice_rows(const ChoicesArgs& args, uint32_t first, uint32_t count) {
+  const uint32_t limit = row_limit(args);
+  return first < limit ? min(count, limit - first) : 0;
+}
+
 // Fills the table of a LocalRowMap. `address` is a multiple of kAlignment with row_map_scratch(num_experts) bytes.
 [[gnu::noinline]] inline void read_local_experts(const ChoicesArgs& args, uint32_t address, InvalidId& invalid_id) {
   const uint32_t table_size = align_up<uint32_t>(args.num_experts * sizeof(uint32_t), kAlignment);

@@ -41,6 +41,11 @@ FORCE_INLINE bool has_max_tokens() {
   return (get_compile_time_arg_val(kOptions) & kMaxTokens) != 0;
 }
 
+// Whether there are rows that other launches write. On the chip this is a constant, and costs nothing.
+FORCE_INLINE bool has_some_rows() {
+  return (get_compile_time_arg_val(kOptions) & kSomeRows) != 0;
+}
+
 struct Worker {
   uint32_t number;   // within the launch
   uint32_t scratch;  // the address of its L1, a multiple of kAlignment

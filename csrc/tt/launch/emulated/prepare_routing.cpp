@@ -1,5 +1,0 @@
-#include "tt/runtime/emulated/register_kernel.h"
-
-#include "tt/kernels/prepare_routing.cpp"
-
-MOE_TT_REGISTER_KERNEL(prepare_routing);

@@ -1,0 +1,5 @@
+#include "tt/runtime/emulated/register_kernel.h"
+
+#include "tt/kernels/prepare_routing_many.cpp"
+
+MOE_TT_REGISTER_KERNEL(prepare_routing_many);

@@ -1,0 +1,78 @@
+#include "tt/launch/prepare_routing_few.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "tt/launch/arguments.h"
+#include "tt/support/math.h"
+
+namespace moe::tt::launch {
+namespace {
+
+using kernels::kAlignment;
+using kernels::kProcessors;
+using kernels::RoutingFewPlan;
+using kernels::RoutingFewScratch;
+
+// Clocks of the steps: the least squares of all plans for 84 shapes on simulated Wormhole (docs/performance.md). A page
+// to read is what a profile has.
+constexpr RoutingSteps<kNumFewSteps> kClocks = [] {
+  RoutingSteps<kNumFewSteps> clocks{};
+  clocks[kFewLaunch] = 930;
+  clocks[kFewReadPage] = 45;
+  clocks[kFewUnpack] = 7;
+  clocks[kFewLook] = 3.6F;
+  clocks[kFewFound] = 17;
+  clocks[kFewRow] = 160;
+  clocks[kFewPage] = 38;
+  return clocks;
+}();
+
+// Those of a launch where choices are spread evenly over the experts.
+RoutingSteps<kNumFewSteps> steps_of(const RoutingProblem& problem, const RoutingFewPlan& plan) {
+  const auto rows = static_cast<float>(plan.row_share);
+  RoutingSteps<kNumFewSteps> steps{};
+  steps[kFewLaunch] = 1;
+  steps[kFewReadPage] = problem.read_pages(plan.slice);
+  steps[kFewUnpack] = problem.unpacked(plan.slice);
+  steps[kFewLook] = static_cast<float>(plan.slice);
+  steps[kFewFound] =
+      static_cast<float>(problem.num_choices) * std::min(rows / static_cast<float>(problem.choice_rows), 1.0F);
+  steps[kFewRow] = rows;
+  steps[kFewPage] =
+      rows * static_cast<float>(problem.row_width) * sizeof(uint32_t) / static_cast<float>(kernels::kMaxPageSize);
+  return steps;
+}
+
+}  // namespace
+
+std::optional<RoutingFewLaunches> plan_routing_few(const RoutingProblem& problem, const RoutingLimits& limits) {
+  const uint32_t num_cores = std::bit_floor(std::min(limits.num_cores, problem.num_rows));
+  RoutingFewPlan plan{
+      .num_cores_log2 = static_cast<uint32_t>(std::countr_zero(num_cores)),
+      .row_share = 0,
+      .slice = static_cast<uint32_t>(round_up(count_of(problem.num_choices, kProcessors), problem.unit()))};
+  const uint64_t choice_bytes = problem.id_size + problem.weight_size + kernels::kFoundWords * sizeof(uint32_t);
+  const uint64_t shared_bytes = kProcessors * (plan.slice * choice_bytes + 4 * kAlignment);
+  const uint64_t own_bytes = RoutingFewScratch::of(plan, 0, problem.weight_size, problem.pages).end + kAlignment;
+  // Rows of a core that L1 has room for: their elements, a cursor and a count.
+  const uint64_t row_bytes =
+      round_up(problem.row_width * sizeof(uint32_t), kAlignment) + 2 * kAlignment + sizeof(uint32_t);
+  if (shared_bytes > limits.l1.shared_bytes || own_bytes + row_bytes > limits.l1.worker_bytes) {
+    return std::nullopt;
+  }
+  const uint64_t most_rows =
+      std::min<uint64_t>((limits.l1.worker_bytes - own_bytes) / row_bytes, problem.max_launch_rows / num_cores);
+  plan.row_share = static_cast<uint32_t>(std::min<uint64_t>(most_rows, count_of(problem.num_rows, num_cores)));
+  if (plan.row_share == 0) {
+    return std::nullopt;
+  }
+  const uint32_t launch_rows = plan.row_share * num_cores;
+  RoutingSteps<kNumFewSteps> steps = steps_of(problem, plan);
+  for (float& step : steps) {
+    step *= static_cast<float>(count_of(problem.num_rows, launch_rows));
+  }
+  return RoutingFewLaunches{plan, launch_rows, steps, clocks_of(steps, kClocks)};
+}
+
+}  // namespace moe::tt::launch

@@ -1,0 +1,59 @@
+#pragma once
+
+// What the plans of both of the routing's kernels know, and how they are compared.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+
+#include "tt/kernels/common/args.h"
+#include "tt/launch/launch.h"
+
+namespace moe::tt::launch {
+
+struct RoutingProblem {
+  uint32_t num_choices;  // T * K
+  uint32_t top_k;        // K
+  uint32_t choice_rows;  // that choices may go to
+  uint32_t num_rows;     // padding rows among them
+  uint32_t max_launch_rows;
+  uint32_t row_width;
+  uint32_t id_size;
+  uint32_t weight_size;
+  kernels::PageKind pages;
+  uint32_t id_page_size;  // these two where pages are flat
+  uint32_t weight_page_size;
+
+  // A worker takes a multiple of so many choices: whole rows are read with fewer instructions.
+  uint32_t unit() const {
+    return pages == kernels::kRowPages ? top_k : 1;
+  }
+  // Pages that so many choices are read from, where pages are flat; choices that are copied to their places, where
+  // pages are rows.
+  float read_pages(uint32_t choices) const {
+    return pages == kernels::kRowPages
+               ? 0
+               : static_cast<float>(choices) * (static_cast<float>(id_size) / static_cast<float>(id_page_size) +
+                                                static_cast<float>(weight_size) / static_cast<float>(weight_page_size));
+  }
+  float unpacked(uint32_t choices) const {
+    return pages == kernels::kRowPages ? static_cast<float>(choices) : 0;
+  }
+};
+
+struct RoutingLimits {
+  uint32_t num_cores;
+  L1Shares l1;
+};
+
+// How often the slowest worker of a launch takes each of a kernel's steps, or how many clocks each takes it.
+template <size_t kNumSteps>
+using RoutingSteps = std::array<float, kNumSteps>;
+
+template <size_t kNumSteps>
+float clocks_of(const RoutingSteps<kNumSteps>& steps, const RoutingSteps<kNumSteps>& clocks) {
+  return std::inner_product(steps.begin(), steps.end(), clocks.begin(), 0.0F);
+}
+
+}  // namespace moe::tt::launch
