@@ -54,6 +54,9 @@ _GROWTH = {
     "K": [(1024, top_k, 128) for top_k in (1, 4, 8, 16)],
     "E": [(1024, 8, num_experts) for num_experts in (32, 128, 512)],
 }
+# Routings of other choices than uniform ones: their distributions, as ``make_choices`` takes them, and what they are.
+_DISTRIBUTIONS = {"uniform": "uniform", "zipf": "1 / rank", "same": "the same 8"}
+_SKEWED = [(tokens, 8, 128) for tokens in (32, 128, 512, 1024, 4096)]
 
 
 def _cells(case: Case) -> list[str]:
@@ -92,6 +95,21 @@ def growth_table(clocks: dict[Case, int]) -> str:
         for shape in shapes:
             rows.append([growing, *_cells(Case(operator, *shape)), f"{clocks[Case(operator, *shape)]:,}"])
     return markdown(("with", "operator", "T", "K", "E", "clocks"), rows)
+
+
+def _skewed(shape: tuple[int, int, int]) -> list[Case]:
+    """Return the routings of a shape, one for each distribution."""
+    return [Case("prepare_routing", *shape, distribution=distribution) for distribution in _DISTRIBUTIONS]
+
+
+def skew_table(clocks: dict[Case, int]) -> str:
+    """Return the clocks of routings by where their choices go."""
+    rows = []
+    for shape in _SKEWED:
+        uniform, *skewed = (clocks[case] for case in _skewed(shape))
+        worst = max(skewed) / uniform
+        rows.append([*_cells(Case("prepare_routing", *shape)), *(f"{n:,}" for n in (uniform, *skewed)), f"{worst:.2f}"])
+    return markdown(("operator", "T", "K", "E", *_DISTRIBUTIONS.values(), "worst / uniform"), rows)
 
 
 def _grids(whole: Sequence[int]) -> dict[str, int]:
@@ -135,7 +153,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python benchmarks/device.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    tables = ("shapes", "growth", "cores")
+    tables = ("shapes", "growth", "skew", "cores")
     parser.add_argument("--tables", nargs="+", choices=tables, default=tables)
     operators = tuple(dict.fromkeys(case.operator for case in GOALS))
     parser.add_argument("--operators", nargs="+", choices=operators, default=operators, help="of the table shapes")
@@ -149,6 +167,7 @@ def main(argv: list[str] | None = None) -> None:
     wanted = {
         "shapes": shapes,
         "growth": [Case(operator, *shape) for operator in _OPERATORS for shape in itertools.chain(*_GROWTH.values())],
+        "skew": [case for shape in _SKEWED for case in _skewed(shape)],
         "cores": base,
     }
     clocks, chip = clocks_of(itertools.chain.from_iterable(wanted[table] for table in arguments.tables))
@@ -159,6 +178,8 @@ def main(argv: list[str] | None = None) -> None:
         print(f"\n{shapes_table(clocks, traffic, chip.architecture)}", flush=True)
     if "growth" in arguments.tables:
         print(f"\n{growth_table(clocks)}", flush=True)
+    if "skew" in arguments.tables:
+        print(f"\n{skew_table(clocks)}", flush=True)
     if "cores" in arguments.tables:
         cores = {
             count: clocks if count == columns * rows else clocks_of(base, grid)[0]

@@ -185,6 +185,15 @@ def test_tables(benchmark):
     assert [line.rstrip(" |").split()[-1] for line in table[2:]].count("bytes") == 10
 
 
+def test_skew_table(benchmark):
+    """The worst of the distributions against the uniform one."""
+    clocks = {case: 1000 for shape in benchmark._SKEWED for case in benchmark._skewed(shape)}
+    worst = benchmark.Case("prepare_routing", 1024, 8, 128, distribution="zipf")
+    lines = benchmark.skew_table(clocks | {worst: 1400}).splitlines()
+    assert len(lines) == 2 + len(benchmark._SKEWED)
+    assert [line.split()[-2] for line in lines[2:]] == ["1.00"] * 3 + ["1.40", "1.00"]
+
+
 def test_plot(benchmark, tmp_path):
     pytest.importorskip("matplotlib", reason="it comes with the test extra")
     grown = {benchmark.Case(op, *shape): 10 for op in benchmark._OPERATORS for shape in benchmark._GROWTH["T"]}
