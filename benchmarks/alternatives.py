@@ -22,6 +22,7 @@ from transformers.integrations import moe
 
 from _measure import alternately, duration, machine, median_ratio
 from _plain import plain_grouping, plain_mapping, plain_routing
+from torch_moe_ttnn._cli.plot import drawing
 from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import MODELS, make_choices
 
@@ -108,29 +109,22 @@ def table(measured: Sequence[Measured], ways: Sequence[str]) -> str:
 
 def plot(file: Path, measured: Sequence[Measured], ways: Sequence[str], title: str) -> None:
     """Draw the times of one model by the number of tokens."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "torch_moe_ttnn", "font.size": 9})
-    from matplotlib import pyplot
-
     operators = list(dict.fromkeys(each.operator for each in measured))
-    figure, panels = pyplot.subplots(1, len(operators), figsize=(8, 3.2), layout="constrained", squeeze=False)
     colours = dict(zip(("ours", *ways), ("tab:blue", "tab:orange", "tab:green", "tab:red"), strict=False))
-    for axes, operator in zip(panels[0], operators, strict=True):
-        cases = [each for each in measured if each.operator == operator]
+    with drawing(file, len(operators), (8, 3.2)) as (figure, panels):
+        for axes, operator in zip(panels, operators, strict=True):
+            cases = [each for each in measured if each.operator == operator]
+            for way, colour in colours.items():
+                times = [(each.tokens, each.time * each.multiples.get(way, 1)) for each in cases
+                         if way == "ours" or way in each.multiples]  # fmt: skip
+                if times:
+                    axes.plot(*zip(*times, strict=True), "o-", color=colour)
+            axes.set(xscale="log", yscale="log", xlabel="tokens", ylabel="seconds", title=operator)
+            axes.grid(alpha=0.3)
         for way, colour in colours.items():
-            times = [(each.tokens, each.time * each.multiples.get(way, 1)) for each in cases
-                     if way == "ours" or way in each.multiples]  # fmt: skip
-            if times:
-                axes.plot(*zip(*times, strict=True), "o-", color=colour)
-        axes.set(xscale="log", yscale="log", xlabel="tokens", ylabel="seconds", title=operator)
-        axes.grid(alpha=0.3)
-    for way, colour in colours.items():
-        panels[0][0].plot([], [], "o-", color=colour, label=way)
-    figure.suptitle(title)
-    figure.legend(loc="outside lower center", ncols=len(colours))
-    figure.savefig(file, metadata={"Date": None})
+            panels[0].plot([], [], "o-", color=colour, label=way)
+        figure.suptitle(title)
+        figure.legend(loc="outside lower center", ncols=len(colours))
 
 
 def main(argv: list[str] | None = None) -> None:

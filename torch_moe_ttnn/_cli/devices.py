@@ -24,9 +24,9 @@ def available() -> list[str]:
     return ["cpu", "tt"]
 
 
-def kind() -> str:
-    """Return what the current tt device is: ``"card"``, ``"simulated"`` or ``"emulated"``. Opens it."""
-    if tt.get_device_properties().runtime == "emulated":
+def kind(device: str = "tt") -> str:
+    """Return what a tt device is: ``"card"``, ``"simulated"`` or ``"emulated"``. Opens it."""
+    if tt.get_device_properties(device).runtime == "emulated":
         return "emulated"
     return "simulated" if os.environ.get("TT_METAL_SIMULATOR") else "card"
 
@@ -42,7 +42,7 @@ def description(device: str) -> Description:
     properties = tt.get_device_properties(device)
     return {
         "name": device,
-        "kind": kind(),
+        "kind": kind(device),
         "runtime": properties.runtime,
         "chip": properties.name.partition(" ")[2],
         "grid": list(properties.grid),

@@ -1,6 +1,5 @@
 """``python -m torch_moe_ttnn doctor``: what is installed, which devices there are, and why others are not."""
 
-import importlib.metadata
 import json
 import os
 import signal
@@ -13,7 +12,7 @@ import torch_moe_ttnn
 from torch_moe_ttnn import _C
 from torch_moe_ttnn._build_info import TORCH_VERSION
 from torch_moe_ttnn._cli import devices
-from torch_moe_ttnn._cli.document import VERSION, software
+from torch_moe_ttnn._cli.document import VERSION, software, version_of
 
 PROGRAM = "python -m torch_moe_ttnn"
 
@@ -37,13 +36,8 @@ _SECONDS = 600.0
 
 
 def _versions() -> dict[str, str]:
-    found = {}
-    for package in _BESIDE:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return software() | {"built with torch": TORCH_VERSION} | found
+    beside = {package: version_of(package) for package in _BESIDE}
+    return software() | {"built with torch": TORCH_VERSION} | beside
 
 
 def _variables() -> dict[str, str]:

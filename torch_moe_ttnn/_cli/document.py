@@ -1,5 +1,6 @@
 """What ``--json`` prints: all that the text says, as one object, whose names ``docs/command-line.md`` has."""
 
+import importlib.metadata
 import platform
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,14 @@ from torch_moe_ttnn._cli.route import Run
 
 VERSION = 1
 """Goes up where a reader of an earlier version would misunderstand; what is merely new does not change it."""
+
+
+def version_of(package: str) -> str:
+    """Return an installed package's version, or that there is none."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def software() -> dict[str, str]:

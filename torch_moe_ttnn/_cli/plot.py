@@ -36,7 +36,7 @@ def drawing(file: Path, columns: int, size: tuple[float, float]) -> Iterator[tup
 
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "torch_moe_ttnn", "font.size": 9}):
         figure = Figure(figsize=size, layout="constrained")
-        yield figure, figure.subplots(1, columns)
+        yield figure, figure.subplots(1, columns, squeeze=False)[0]
         figure.savefig(file, format="svg", metadata={"Date": None})
 
 

@@ -1,6 +1,5 @@
 """What the checks ran on: versions, machine, cards. Opens no device; nothing of a card's serial number."""
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -10,6 +9,7 @@ import torch
 
 import torch_moe_ttnn
 from torch_moe_ttnn import _C
+from torch_moe_ttnn._cli.document import version_of
 from torch_moe_ttnn._cli.verify.check import Check, Details, Setting, SkippedError, table
 
 # Of those that tt-kmd has for each chip, what does not tell one card from another of its kind.
@@ -48,20 +48,13 @@ def _found(pattern: str, file: str) -> str | None:
     return found[1] if found else None
 
 
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
 def _software(setting: Setting) -> Details:
     return {
         "torch_moe_ttnn": torch_moe_ttnn.__version__,
         "torch": torch.__version__,
         "Python": platform.python_version(),
-        "ttnn": _version("ttnn"),
-        "NumPy": _version("numpy"),
+        "ttnn": version_of("ttnn"),
+        "NumPy": version_of("numpy"),
         "metal runtime": "built" if Path(_C.tt.metal_library()).exists() else "not built",
         "system": _found(r'^PRETTY_NAME="?([^"\n]*)', "/etc/os-release") or platform.system(),
         "kernel": platform.release(),
