@@ -152,10 +152,14 @@ def test_a_state_that_is_lent():
 def test_a_seed_and_a_draw_of_two_threads():
     """A generator is one thing at a time: whatever it draws is a whole draw of some state."""
     generator = torch.Generator("tt")
-    draws = set()
+
+    def draw():
+        return tuple(torch.rand(2000, generator=generator, device="tt").tolist()[::500])
+
     generator.manual_seed(1)
-    for _ in range(100):
-        draws.add(tuple(torch.rand(2000, generator=generator, device="tt").tolist()[::500]))
+    # As many as come below, if the other thread never gets its turn.
+    draws = {draw() for _ in range(300)}
+    generator.manual_seed(1)
     done = threading.Event()
 
     def reseed():
@@ -166,8 +170,7 @@ def test_a_seed_and_a_draw_of_two_threads():
     thread.start()
     try:
         for _ in range(300):
-            drawn = tuple(torch.rand(2000, generator=generator, device="tt").tolist()[::500])
-            assert drawn in draws
+            assert draw() in draws
     finally:
         done.set()
         thread.join()
