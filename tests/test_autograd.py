@@ -42,6 +42,7 @@ def coefficients_for(operator, ids, weights, **options):
     return torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(weights.dtype)
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 @pytest.mark.parametrize("num_tokens", [0, 1, 33, 9000])

@@ -32,6 +32,7 @@ def compiled(backend):
     return compile_counting
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize("weight_dtype", WEIGHT_DTYPES, ids=str)
 @pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
 def test_same_bits_as_eager(operator, device, compiled, id_dtype, weight_dtype):
@@ -53,6 +54,7 @@ def test_one_compilation_for_all_sizes(operator, device, compiled):
     assert counter.frame_count == 1
 
 
+@pytest.mark.any_runtime
 def test_two_compilations_by_default(operator, device, compiled):
     """The first size is taken for fixed, and the second one makes it a symbol."""
     function, counter = compiled(lambda ids, weights: operator.overload(ids, weights, 16))
@@ -62,6 +64,7 @@ def test_two_compilations_by_default(operator, device, compiled):
         assert counter.frame_count == count
 
 
+@pytest.mark.any_runtime
 def test_none_for_a_repeated_shape(operator, device, compiled):
     function, counter = compiled(lambda ids, weights: operator.overload(ids, weights, 16))
     for seed in range(3):
@@ -70,6 +73,7 @@ def test_none_for_a_repeated_shape(operator, device, compiled):
     assert counter.frame_count == 1
 
 
+@pytest.mark.any_runtime
 def test_no_token_and_one(operator, device, compiled):
     """PyTorch compiles anew for sizes 0 and 1, whatever a graph holds, unless it is told that they may come."""
     function, counter = compiled(lambda ids, weights: operator.overload(ids, weights, 16))
@@ -81,6 +85,7 @@ def test_no_token_and_one(operator, device, compiled):
     assert counter.frame_count == 1
 
 
+@pytest.mark.any_runtime
 def test_typed_wrappers(operator, device, compiled):
     function, counter = compiled(lambda ids, weights: operator.wrapper(ids, routing_weights=weights, num_experts=16))
     arguments = choices_on(device, 9)
@@ -119,6 +124,7 @@ class Checked(torch.fx.Interpreter):
         return result
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize("forward", [layers.mapped, layers.routed])
 def test_fake_tensors_are_like_real_ones(forward, device):
     torch.compiler.reset()
@@ -162,6 +168,7 @@ def test_an_id_out_of_range(operator, device, compiled):
     assert_same_bits(as_tuple(function(ids.to(device), weights.to(device))), expected)
 
 
+@pytest.mark.any_runtime
 def test_shapes_that_no_longer_agree(operator, device, compiled):
     """The graph's guards send wrong arguments where the operator's own error is."""
     function, _ = compiled(lambda ids, weights: operator.overload(ids, weights, 16), dynamic=True)
@@ -208,6 +215,7 @@ def captured(function, *arguments):
     return graph
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize(
     ("forward", "operator"), [(layers.mapped, MAPPING), (layers.routed, ROUTING)], ids=["mapped", "routed"]
 )

@@ -60,6 +60,7 @@ def saved_and_loaded(program):
     return torch.export.load(file).module()
 
 
+@pytest.mark.any_runtime
 @STRICT
 @pytest.mark.parametrize("id_dtype", ID_DTYPES, ids=str)
 def test_operators(device, id_dtype, strict):

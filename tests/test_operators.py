@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from support import metalium
 from support.checks import assert_matches_reference
 from support.choices import ID_DTYPES, WEIGHT_DTYPES
 from support.operators import ROUTING
@@ -26,7 +27,7 @@ def test_models(operator, device, model, num_tokens):
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-@pytest.mark.parametrize("num_tokens", [1, 37, 4096])
+@pytest.mark.parametrize("num_tokens", [1, 37, metalium.MANY_TOKENS])
 def test_distributions(operator, device, distribution, num_tokens):
     ids, weights = make_choices(num_tokens, 8, 128, distribution=distribution)
     assert_matches_reference(operator, device, ids, weights, 128)

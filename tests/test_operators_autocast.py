@@ -55,6 +55,7 @@ def test_what_autocast_made(device, autocast):
         assert gradient.dtype == tensor.dtype
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize("cast_to", CAST_TO, ids=str)
 def test_compiled(operator, inductor, cast_to):
     torch.compiler.reset()

@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from support import metalium
 from support.checks import assert_matches_reference, assert_same_bits
 from support.choices import ID_DTYPES, NO_EXPERT
 from support.operators import GROUPING, MAPPING, ROUTING
@@ -30,7 +31,7 @@ def local_tensor(ids, dtype=torch.int64):
 
 
 @pytest.mark.parametrize("local", LOCAL.values(), ids=LOCAL.keys())
-@pytest.mark.parametrize("num_tokens", [0, 1, 33, 5000])
+@pytest.mark.parametrize("num_tokens", [0, 1, 33, metalium.MANY_TOKENS])
 def test_local_experts(operator, device, num_tokens, local):
     ids, weights = make_choices(num_tokens, 3, 8, distribution="padded")
     assert_matches_reference(operator, device, ids, weights, 8, local_experts=local_tensor(local))
@@ -56,14 +57,14 @@ def test_a_repeated_choice_of_a_local_expert(operator, device):
 def test_max_tokens(device, routing, distribution, local, max_tokens):
     operator = ROUTING if routing else GROUPING
     options = {} if local is None else {"local_experts": torch.tensor(local)}
-    for num_tokens in (0, 33, 6000):
+    for num_tokens in (0, 33, metalium.MANY_TOKENS):
         ids, weights = make_choices(num_tokens, 3, 8, distribution=distribution)
         assert_matches_reference(operator, device, ids, weights, 8, max_tokens=max_tokens, **options)
 
 
 @pytest.mark.parametrize("alignment", [1, 2, 7, 16, 32, 128])
 @pytest.mark.parametrize("max_tokens", [None, 0, 3, 40])
-@pytest.mark.parametrize("num_tokens", [0, 1, 33, 5000])
+@pytest.mark.parametrize("num_tokens", [0, 1, 33, metalium.MANY_TOKENS])
 def test_alignment(device, num_tokens, max_tokens, alignment):
     ids, weights = make_choices(num_tokens, 4, 20, distribution="zipf")
     options = {"alignment": alignment, "max_tokens": max_tokens}

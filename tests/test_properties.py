@@ -11,8 +11,8 @@ from support.operators import GROUPING, MAPPING, PERMUTE, ROUTING, UNPERMUTE
 
 
 def examples(count):
-    """Return hypothesis' settings: a fifth of the examples for a simulated chip, which is that much slower and more."""
-    return settings(max_examples=count // 5 if metalium.SIMULATED else count, deadline=None)
+    """Return hypothesis' settings: a tenth of the examples for a simulated chip, which is that much slower and more."""
+    return settings(max_examples=count // 10 if metalium.SIMULATED else count, deadline=None)
 
 
 @st.composite

@@ -52,7 +52,7 @@ def test_a_compiled_model(unrounded, input_ids, backend):
     assert len(graph.graph.find_nodes(op="call_function", target=GROUPING.overload)) == 1
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=pytest.mark.any_runtime)], ids=str)
 def test_a_compiled_block(dtype, device, backend):
     """In bfloat16 too, a block by itself; on any device, what the unmodified block computes on the CPU."""
     model = qwen3_moe.build_model(dtype=dtype)

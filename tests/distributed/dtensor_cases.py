@@ -69,8 +69,8 @@ def assert_operator(name, rules, tensors, **options):
         of_each = [(R, S0, S1) if tensor.dim() == 2 else (R, S0) for tensor in tensors.values()]
         combinations = list(itertools.product(*of_each))
         for by_dim in itertools.product(combinations, repeat=mesh.ndim):
-            if mesh.ndim == 2 and not set(by_dim) & set(rules):
-                continue  # as in one dimension
+            if mesh.ndim == 2 and by_dim[0] not in rules:
+                continue  # as in one dimension, or as with the two dimensions exchanged
             placed = [shard(tensor, mesh, [dim[i] for dim in by_dim]) for i, tensor in enumerate(tensors.values())]
             actual = as_tuple(getattr(torch.ops.moe, name)(*placed, **options))
             outputs = [rules.get(dim, (R,) * len(expected)) for dim in by_dim]
@@ -99,7 +99,8 @@ def case_every_operator_has_rules():
 def case_tokens():
     """Fewer than ranks, uneven, none; all id dtypes; by both names; without a collective, forward and backward."""
     for mesh, num_tokens in itertools.product(meshes(), (0, 1, 3, 8, 33)):
-        for id_dtype, placements in itertools.product(ID_DTYPES, itertools.product((R, S0), repeat=mesh.ndim)):
+        dtypes = ID_DTYPES if num_tokens == 33 else ID_DTYPES[:1]
+        for id_dtype, placements in itertools.product(dtypes, itertools.product((R, S0), repeat=mesh.ndim)):
             ids, weights = make_choices(num_tokens, TOP_K, NUM_EXPERTS, id_dtype=id_dtype)
             expected = torch_moe_ttnn.prepare_mapping(ids, weights, NUM_EXPERTS)
             leaf = weights.clone().requires_grad_()

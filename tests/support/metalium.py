@@ -12,6 +12,9 @@ LIBRARY = Path(torch_moe_ttnn._C.tt.metal_library())
 SIMULATED = os.environ.get("TORCH_TT_RUNTIME") != "emulated" and "TT_METAL_SIMULATOR" in os.environ
 """Whether the device of the tests is a simulated chip, which takes its time."""
 
+MANY_TOKENS = 1100 if SIMULATED else 5000
+"""Tokens of which every core has several: enough for any path of a kernel, and what a simulated chip has time for."""
+
 
 def prefix() -> Path:
     """Return the prefix that the metal runtime was built with."""

@@ -9,6 +9,8 @@ import torch
 import torch_moe_ttnn
 from support import processes
 
+pytestmark = pytest.mark.any_runtime
+
 USE = "print(torch.ones(2).to('tt').device)"
 IS_LOADED = "import sys, torch; print(hasattr(torch, 'tt'), 'torch_moe_ttnn' in sys.modules)"
 

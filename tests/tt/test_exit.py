@@ -27,7 +27,7 @@ event = torch.Event(device="tt"); event.record()
 
 THREAD = """
 import threading
-threading.Thread(target=lambda: [torch.ones(1000).to("tt").cpu() for _ in range(1000)]).start()
+threading.Thread(target=lambda: [torch.ones(1000).to("tt").cpu() for _ in range(100)]).start()
 """
 
 
