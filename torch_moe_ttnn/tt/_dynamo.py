@@ -4,8 +4,7 @@ from typing import Any, NoReturn
 
 import torch
 from torch._dynamo.device_interface import DeviceInterface, register_interface_for_device
-from torch._dynamo.variables.ctx_manager import AcceleratorDeviceIndexVariable, register_device_context_manager
-from torch._functorch._aot_autograd.utils import register_graphsafe_rng_device_type
+from torch._dynamo.variables import ctx_manager
 from torch._inductor.codegen.common import (
     DeviceOpOverrides,
     register_backend_for_device,
@@ -14,7 +13,6 @@ from torch._inductor.codegen.common import (
 from torch._inductor.custom_graph_pass import CustomGraphModulePass
 
 from torch_moe_ttnn import tt
-from torch_moe_ttnn.tt._devices import DeviceLike, index_of
 
 
 class TTInterface(DeviceInterface):
@@ -60,32 +58,6 @@ class TTInterface(DeviceInterface):
         return tt.get_device_properties(device).architecture
 
 
-class _DeviceVariable(AcceleratorDeviceIndexVariable):
-    """``torch.tt.device`` in a graph."""
-
-    @staticmethod
-    def _get_device_index_fn(device: DeviceLike, **kwargs: object) -> int | None:
-        # Whatever the current device is when the graph runs, these change nothing.
-        return None if device in (None, "tt", torch.device("tt")) else index_of(device)
-
-    @staticmethod
-    def _exchange_fn(index: int | None) -> int:
-        return -1 if index is None else torch._C._accelerator_exchangeDevice(index)
-
-    @staticmethod
-    def _maybe_exchange_fn(index: int) -> int:
-        return -1 if index < 0 else torch._C._accelerator_maybeExchangeDevice(index)
-
-    def module_name(self) -> str:
-        return "torch.tt"
-
-    def fn_name(self) -> str:
-        return "device"
-
-    def python_type(self) -> type:
-        return tt.device
-
-
 class _RefuseGraphs(CustomGraphModulePass):
     """Ends Inductor's compilation of a graph that takes or returns tt tensors, before it looks for a code generator."""
 
@@ -117,12 +89,14 @@ def _refuse(*arguments: object) -> NoReturn:
 def register() -> None:
     """Register the device with Dynamo and AOTAutograd, and Inductor's refusal."""
     register_interface_for_device("tt", TTInterface)
-    register_device_context_manager(tt.device, _DeviceVariable)
     code: Any = _RefuseCode
     register_backend_for_device("tt", _refuse, code, code, code, _RefuseGraphs())
     register_device_op_overrides("tt", DeviceOpOverrides())
-    # So that a graph that recomputes a random operator draws the same numbers again.
-    register_graphsafe_rng_device_type("tt")
+    # Before torch 2.13, no device from outside can be in a graph by these.
+    if hasattr(ctx_manager, "register_device_context_manager"):
+        from torch_moe_ttnn.tt import _dynamo_contexts
+
+        _dynamo_contexts.register()
     # Neither changes while a process runs, and Dynamo cannot look into them.
     for function in (tt.device_count, tt.is_available):
         torch.compiler.assume_constant_result(function)  # type: ignore[no-untyped-call]

@@ -9,8 +9,17 @@ from torch_moe_ttnn import _C
 from torch_moe_ttnn.tt._devices import device
 from torch_moe_ttnn.tt._streams import stream as stream_context
 
-Graph = torch.accelerator.Graph
-"""PyTorch's own: ``capture_begin``, ``capture_end``, ``replay`` and ``reset``, as ``torch.cuda.CUDAGraph`` has them."""
+if hasattr(torch.accelerator, "Graph"):
+    Graph = torch.accelerator.Graph
+    """PyTorch's own: ``capture_begin``, ``capture_end``, ``replay`` and ``reset``, as ``CUDAGraph`` has them."""
+else:
+
+    class Graph:  # type: ignore[no-redef]
+        """What torch before 2.13 has no place for."""
+
+        def __init__(self) -> None:
+            """Raise NotImplementedError."""
+            raise NotImplementedError(f"expected torch 2.13 or newer for torch.tt.Graph, got {torch.__version__}")
 
 
 def is_current_stream_capturing() -> bool:
@@ -46,7 +55,7 @@ class graph:  # noqa: N801 - the name that torch.cuda gives it
 
     def __init__(
         self,
-        tt_graph: torch.accelerator.Graph,
+        tt_graph: Graph,
         pool: tuple[int, int] | None = None,
         stream: torch.Stream | None = None,
         capture_error_mode: Literal["default", "global", "thread_local", "relaxed"] = "default",

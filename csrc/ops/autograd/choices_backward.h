@@ -53,7 +53,7 @@ inline void set_choices_history(
   if (!torch::autograd::compute_requires_grad(routing_weights)) {
     return;
   }
-  auto node = c10::make_intrusive<ChoicesBackward>(name, derivative);
+  auto node = make_node<ChoicesBackward>(name, derivative);
   node->set_next_edges(torch::autograd::collect_next_edges(routing_weights));
   node->selected_experts = save(selected_experts);
   node->local_experts = save(local_experts);

@@ -88,7 +88,7 @@ at::Tensor grouped_linear(
   }
   at::Tensor output = call_below(grouped_linear_operator(), keys, input, weight, group_offsets, bias, grouped_tokens);
   if (torch::autograd::compute_requires_grad(input, weight, bias_tensor)) {
-    auto node = c10::make_intrusive<GroupedLinearBackward>();
+    auto node = make_node<GroupedLinearBackward>();
     node->set_next_edges(torch::autograd::collect_next_edges(input, weight, bias_tensor));
     if (node->should_compute_output(0)) {
       node->weight = save(weight);

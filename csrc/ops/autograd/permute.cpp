@@ -31,7 +31,7 @@ at::Tensor permute(c10::DispatchKeySet keys, const at::Tensor& hidden, const at:
   check_no_forward_mode(kPermute, hidden);
   at::Tensor permuted = call_below(op, keys, hidden, grouped_tokens);
   if (torch::autograd::compute_requires_grad(hidden)) {
-    auto node = c10::make_intrusive<PermuteBackward>();
+    auto node = make_node<PermuteBackward>();
     node->set_next_edges(torch::autograd::collect_next_edges(hidden));
     node->grouped_tokens = save(grouped_tokens);
     node->num_tokens = hidden.sym_size(0);

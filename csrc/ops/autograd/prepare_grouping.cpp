@@ -54,7 +54,7 @@ GroupingOutputs prepare_grouping(
       std::move(alignment),
       std::move(max_tokens));
   if (torch::autograd::compute_requires_grad(routing_weights)) {
-    auto node = c10::make_intrusive<PrepareGroupingBackward>();
+    auto node = make_node<PrepareGroupingBackward>();
     node->set_next_edges(torch::autograd::collect_next_edges(routing_weights));
     node->positions = save(std::get<4>(grouping));
     torch::autograd::set_history(std::get<3>(grouping), node);

@@ -53,7 +53,7 @@ at::Tensor unpermute(
   check_no_forward_mode(kUnpermute, routing_weights);
   at::Tensor sums = call_below(op, keys, expert_outputs, routing_weights, positions);
   if (torch::autograd::compute_requires_grad(expert_outputs, routing_weights)) {
-    auto node = c10::make_intrusive<UnpermuteBackward>();
+    auto node = make_node<UnpermuteBackward>();
     node->set_next_edges(torch::autograd::collect_next_edges(expert_outputs, routing_weights));
     if (node->should_compute_output(1)) {
       node->expert_outputs = save(expert_outputs);

@@ -1,5 +1,9 @@
 #include "ops/tt/graph.h"
 
+#include "torch_versions.h"
+
+#if MOE_TORCH_HAS_GRAPHS
+
 #include <atomic>
 #include <fstream>
 #include <memory>
@@ -129,3 +133,9 @@ void register_graphs() {
 }
 
 }  // namespace moe::tt
+
+#else
+
+void moe::tt::register_graphs() {}
+
+#endif
