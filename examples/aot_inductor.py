@@ -7,6 +7,7 @@ PyTorch and neither Python nor ``torch_python``.
     python examples/aot_inductor.py
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -90,4 +91,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     sys.exit(main())

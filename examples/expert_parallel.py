@@ -78,6 +78,12 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=256, help="tokens of all ranks together (default: 256)")
     parser.add_argument("--experts", type=int, default=32, help="experts of all ranks together (default: 32)")
     arguments = parser.parse_args()
+    if "LOCAL_RANK" not in os.environ:
+        parser.exit(2, "expected torchrun: torchrun --nproc-per-node 2 examples/expert_parallel.py\n")
+    try:
+        torch.empty(0, device=arguments.device)
+    except (RuntimeError, AssertionError) as error:
+        parser.exit(2, f"--device {arguments.device}: {str(error).splitlines()[0]}\n")
 
     if arguments.device == "tt":
         # The device has kernels for the operators; the rest of the layer runs on the CPU, and that is known.

@@ -2,7 +2,7 @@
 
 The model is Hugging Face transformers' own, in a small configuration with random weights. One line has
 ``torch_moe_ttnn.transformers`` compute its experts; nothing in a sparse block depends on the router's choices but
-numbers, so that ``torch.compile`` captures it as one graph, router and experts.
+numbers, so that ``torch.compile`` captures it as one graph, router and experts. Needs the extra ``transformers``.
 
     python examples/qwen3_moe.py
     python examples/qwen3_moe.py --device tt
@@ -13,12 +13,17 @@ numbers, so that ``torch.compile`` captures it as one graph, router and experts.
 
 import argparse
 import sys
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+try:
+    import torch_moe_ttnn.transformers
+except ImportError as error:
+    sys.exit(str(error))  # says what to install
 from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
 
-import torch_moe_ttnn.transformers
 from torch_moe_ttnn.transformers import IMPLEMENTATION
 
 torch_moe_ttnn.transformers.register()
@@ -67,6 +72,12 @@ def main() -> int:
     parser.add_argument("--record", metavar="FILE", help="write the choices of a layer's router, a .safetensors file")
     parser.add_argument("--layer", type=int, default=0, choices=range(3), help="the layer to record (default: 0)")
     arguments = parser.parse_args()
+    try:
+        torch.empty(0, device=arguments.device)
+    except (RuntimeError, AssertionError) as error:
+        parser.exit(2, f"--device {arguments.device}: {str(error).splitlines()[0]}\n")
+    if arguments.record and not Path(arguments.record).absolute().parent.is_dir():
+        parser.exit(2, f"--record {arguments.record}: there is no such folder\n")
 
     if arguments.device.startswith("tt"):
         # The device has kernels for the operators; the rest of the model runs on the CPU, and that is known.

@@ -1,6 +1,7 @@
 """The example: transformers' Qwen3-MoE, its experts computed by ``torch_moe_ttnn.transformers``."""
 
 import copy
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,41 @@ def test_compiled_as_a_program(device, backend, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["qwen3_moe.py", "--tokens", "40", "--compile", "--device", str(device)])
     assert qwen3_moe.main() == 0
     assert "logits (2, 40, 512): largest difference" in capsys.readouterr().out
+
+
+@pytest.mark.any_runtime
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--device", "tt:99"], "--device tt:99: expected the index of a tt device"),
+        (
+            ["--record", "/no/such/folder/choices.safetensors"],
+            "--record /no/such/folder/choices.safetensors: ",
+        ),
+    ],
+)
+def test_mistakes_are_said_in_a_line(monkeypatch, capsys, arguments, said):
+    monkeypatch.setattr(sys, "argv", ["qwen3_moe.py", *arguments])
+    with pytest.raises(SystemExit) as exited:
+        qwen3_moe.main()
+    assert exited.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(said)
+
+
+@pytest.mark.any_runtime
+def test_without_transformers(tmp_path):
+    (tmp_path / "transformers.py").write_text("raise ModuleNotFoundError(\"No module named 'transformers'\")")
+    example = subprocess.run(
+        [sys.executable, qwen3_moe.__file__],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert example.returncode == 1
+    (line,) = example.stderr.splitlines()
+    assert 'install it with pip install "torch_moe_ttnn[transformers]"' in line
 
 
 @pytest.mark.any_runtime

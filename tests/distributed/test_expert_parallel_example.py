@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import expert_parallel
 import pytest
 
 from support import ranks
@@ -12,6 +13,25 @@ from support.documents import ROOT
 
 pytestmark = pytest.mark.any_runtime
 EXAMPLE = ROOT / "examples" / "expert_parallel.py"
+
+
+def test_without_torchrun(monkeypatch, capsys):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setattr(sys, "argv", ["expert_parallel.py"])
+    with pytest.raises(SystemExit) as exited:
+        expert_parallel.main()
+    assert exited.value.code == 2
+    assert capsys.readouterr().err == "expected torchrun: torchrun --nproc-per-node 2 examples/expert_parallel.py\n"
+
+
+def test_no_such_device(monkeypatch, capsys):
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setattr(sys, "argv", ["expert_parallel.py", "--device", "tt:99"])
+    with pytest.raises(SystemExit) as exited:
+        expert_parallel.main()
+    assert exited.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("--device tt:99: expected the index of a tt device")
 
 
 @pytest.mark.parametrize(("num_ranks", "device"), [(2, "cpu"), (4, "cpu"), (2, "tt")])
