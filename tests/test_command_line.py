@@ -17,6 +17,7 @@ from support.choices import ID_DTYPES
 from torch_moe_ttnn import padded_num_experts
 from torch_moe_ttnn._cli import devices, doctor, report, route
 from torch_moe_ttnn._cli import main as command_line
+from torch_moe_ttnn._cli.progress import progress
 from torch_moe_ttnn.testing import MODELS, make_choices, reference
 
 OPERATORS = ["prepare_mapping", "prepare_routing", "prepare_grouping", "permute", "unpermute"]
@@ -65,6 +66,31 @@ def test_as_a_program():
     assert f"torch {torch.__version__}" in process.stdout
     assert re.search(r"^devices: .*cpu", process.stdout, re.MULTILINE)
     assert "qwen3-30b-a3b: 128 experts, 8 a token; 32 tokens, uniform, seed 0" in process.stdout
+
+
+@pytest.mark.any_runtime
+class TestProgress:
+    def test_on_a_terminal(self, monkeypatch, capsys):
+        """What runs, and where; a line that is gone before the results are printed."""
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        assert command_line.main(["--device", "cpu", "--tokens", "3"]) == 0
+        said = capsys.readouterr().err
+        assert [line[3:] for line in said.split("\r")[1:]] == [
+            *(f"{number} of 5: {name} on cpu" for number, name in enumerate(OPERATORS, start=1)),
+            "",
+        ]
+
+    def test_elsewhere(self, capsys):
+        """Items come, and nothing is said."""
+        assert list(progress([1, 2], str)) == [1, 2]
+        assert capsys.readouterr() == ("", "")
+
+    def test_a_line_for_each_item_that_goes_away(self, monkeypatch, capsys):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        with pytest.raises(ZeroDivisionError):
+            _ = [1 / item for item in progress([1, 0], "item {}".format)]
+        clear = "\r\x1b[K"
+        assert capsys.readouterr().err == f"{clear}1 of 2: item 1{clear}2 of 2: item 0{clear}"
 
 
 @pytest.mark.parametrize("model", MODELS)

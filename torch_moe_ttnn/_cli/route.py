@@ -13,6 +13,7 @@ import torch_moe_ttnn
 from torch_moe_ttnn import tt
 from torch_moe_ttnn._cli.batch import Batch
 from torch_moe_ttnn._cli.difference import difference
+from torch_moe_ttnn._cli.progress import progress
 from torch_moe_ttnn.testing import reference
 
 _TIMING_SECONDS = 0.3
@@ -97,4 +98,6 @@ def route(batch: Batch, devices: Sequence[str]) -> list[Run]:
     """Run each operator on each of the devices."""
     # The CPU alone does not ask tt's environment, which may have a mistake.
     with contextlib.nullcontext() if set(devices) == {"cpu"} else _with_silent_fallback():
-        return [_run(name, call, device) for name, call in _calls(batch).items() for device in devices]
+        runs = [(name, call, device) for name, call in _calls(batch).items() for device in devices]
+        # The first call on a chip compiles its kernel, which takes seconds.
+        return [_run(*run) for run in progress(runs, lambda run: f"{run[0]} on {run[2]}")]
