@@ -9,13 +9,13 @@ namespace moe::autocast {
 
 // In the lower precision, as torch.nn.functional.linear.
 template <c10::DeviceType device, c10::DispatchKey key>
-at::Tensor grouped_linear(
+at::Tensor grouped_linear_autocast(
     const at::Tensor& input,
     const at::Tensor& weight,
     const at::Tensor& group_offsets,
     const std::optional<at::Tensor>& bias,
     const std::optional<at::Tensor>& grouped_tokens) {
-  static const auto op = find_operator<decltype(grouped_linear<device, key>)>(kGroupedLinear);
+  static const auto op = find_operator<decltype(grouped_linear_autocast<device, key>)>(kGroupedLinear);
   const c10::impl::ExcludeDispatchKeyGuard below(key);
   const auto dtype = at::autocast::get_autocast_dtype(device);
   return op.call(
@@ -28,7 +28,7 @@ at::Tensor grouped_linear(
 
 template <c10::DeviceType device, c10::DispatchKey key>
 void register_for(torch::Library& m) {
-  m.impl(kGroupedLinear, TORCH_FN((grouped_linear<device, key>)));
+  m.impl(kGroupedLinear, TORCH_FN((grouped_linear_autocast<device, key>)));
 }
 
 TORCH_LIBRARY_IMPL(moe, AutocastCPU, m) {

@@ -75,7 +75,7 @@ class GroupedLinearBackward final : public Node {
   }
 };
 
-at::Tensor grouped_linear(
+at::Tensor grouped_linear_autograd(
     c10::DispatchKeySet keys,
     const at::Tensor& input,
     const at::Tensor& weight,
@@ -107,7 +107,7 @@ at::Tensor grouped_linear(
 }  // namespace
 
 TORCH_LIBRARY_IMPL(moe, Autograd, m) {
-  m.impl(kGroupedLinear, TORCH_FN(grouped_linear));
+  m.impl(kGroupedLinear, TORCH_FN(grouped_linear_autograd));
   m.impl(kGroupedLinearBackwardWeight, torch::autograd::autogradNotImplementedFallback());
 }
 

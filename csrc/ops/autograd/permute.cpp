@@ -26,7 +26,7 @@ class PermuteBackward final : public Node {
   }
 };
 
-at::Tensor permute(c10::DispatchKeySet keys, const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
+at::Tensor permute_autograd(c10::DispatchKeySet keys, const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
   static const auto op = find_operator<at::Tensor(const at::Tensor&, const at::Tensor&)>(kPermute);
   check_no_forward_mode(kPermute, hidden);
   at::Tensor permuted = call_below(op, keys, hidden, grouped_tokens);
@@ -43,7 +43,7 @@ at::Tensor permute(c10::DispatchKeySet keys, const at::Tensor& hidden, const at:
 }  // namespace
 
 TORCH_LIBRARY_IMPL(moe, Autograd, m) {
-  m.impl(kPermute, TORCH_FN(permute));
+  m.impl(kPermute, TORCH_FN(permute_autograd));
   m.impl(kPermuteBackward, torch::autograd::autogradNotImplementedFallback());
 }
 

@@ -34,7 +34,7 @@ class PrepareGroupingBackward final : public Node {
   }
 };
 
-GroupingOutputs prepare_grouping(
+GroupingOutputs prepare_grouping_autograd(
     c10::DispatchKeySet keys,
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
@@ -65,7 +65,7 @@ GroupingOutputs prepare_grouping(
 }  // namespace
 
 TORCH_LIBRARY_IMPL(moe, Autograd, m) {
-  m.impl(kPrepareGrouping, TORCH_FN(prepare_grouping));
+  m.impl(kPrepareGrouping, TORCH_FN(prepare_grouping_autograd));
 }
 
 }  // namespace moe::autograd

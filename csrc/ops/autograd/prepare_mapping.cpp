@@ -6,7 +6,7 @@ namespace {
 
 using PrepareMapping = at::Tensor(const at::Tensor&, const at::Tensor&, c10::SymInt, const std::optional<at::Tensor>&);
 
-at::Tensor prepare_mapping(
+at::Tensor prepare_mapping_autograd(
     c10::DispatchKeySet keys,
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
@@ -24,7 +24,7 @@ at::Tensor prepare_mapping(
 }  // namespace
 
 TORCH_LIBRARY_IMPL(moe, Autograd, m) {
-  m.impl(kPrepareMapping, TORCH_FN(prepare_mapping));
+  m.impl(kPrepareMapping, TORCH_FN(prepare_mapping_autograd));
   m.impl(kPrepareMappingBackward, torch::autograd::autogradNotImplementedFallback());
 }
 

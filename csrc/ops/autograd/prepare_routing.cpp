@@ -7,7 +7,7 @@ namespace {
 using PrepareRouting = RoutingOutputs(
     const at::Tensor&, const at::Tensor&, c10::SymInt, const std::optional<at::Tensor>&, std::optional<c10::SymInt>);
 
-RoutingOutputs prepare_routing(
+RoutingOutputs prepare_routing_autograd(
     c10::DispatchKeySet keys,
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
@@ -33,7 +33,7 @@ RoutingOutputs prepare_routing(
 }  // namespace
 
 TORCH_LIBRARY_IMPL(moe, Autograd, m) {
-  m.impl(kPrepareRouting, TORCH_FN(prepare_routing));
+  m.impl(kPrepareRouting, TORCH_FN(prepare_routing_autograd));
   m.impl(kPrepareRoutingBackward, torch::autograd::autogradNotImplementedFallback());
 }
 

@@ -43,7 +43,7 @@ class UnpermuteBackward final : public Node {
   }
 };
 
-at::Tensor unpermute(
+at::Tensor unpermute_autograd(
     c10::DispatchKeySet keys,
     const at::Tensor& expert_outputs,
     const at::Tensor& routing_weights,
@@ -69,7 +69,7 @@ at::Tensor unpermute(
 }  // namespace
 
 TORCH_LIBRARY_IMPL(moe, Autograd, m) {
-  m.impl(kUnpermute, TORCH_FN(unpermute));
+  m.impl(kUnpermute, TORCH_FN(unpermute_autograd));
   m.impl(kUnpermuteBackwardExpertOutputs, torch::autograd::autogradNotImplementedFallback());
   m.impl(kUnpermuteBackwardRoutingWeights, torch::autograd::autogradNotImplementedFallback());
 }

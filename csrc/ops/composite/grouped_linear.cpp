@@ -40,7 +40,7 @@ at::Tensor aligned(const at::Tensor& matrices) {
 }  // namespace
 
 // By PyTorch's own grouped product, which leaves rows after the last group as they were.
-at::Tensor grouped_linear(
+at::Tensor grouped_linear_composite(
     const at::Tensor& input,
     const at::Tensor& weight,
     const at::Tensor& group_offsets,
@@ -86,7 +86,7 @@ at::Tensor grouped_linear_backward_weight(
 }
 
 TORCH_LIBRARY_IMPL(moe, CompositeExplicitAutograd, m) {
-  m.impl(kGroupedLinear, TORCH_FN(grouped_linear));
+  m.impl(kGroupedLinear, TORCH_FN(grouped_linear_composite));
   m.impl(kGroupedLinearBackwardWeight, TORCH_FN(grouped_linear_backward_weight));
 }
 

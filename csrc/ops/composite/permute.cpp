@@ -7,7 +7,7 @@
 
 namespace moe::composite {
 
-at::Tensor permute(const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
+at::Tensor permute_composite(const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
   check_permute(hidden, grouped_tokens);
   assert_indices(kPermute, "grouped_tokens", grouped_tokens, hidden.size(0));
   if (hidden.size(0) == 0) {
@@ -28,7 +28,7 @@ at::Tensor permute_backward(const at::Tensor& grad, const at::Tensor& grouped_to
 }
 
 TORCH_LIBRARY_IMPL(moe, CompositeExplicitAutograd, m) {
-  m.impl(kPermute, TORCH_FN(permute));
+  m.impl(kPermute, TORCH_FN(permute_composite));
   m.impl(kPermuteBackward, TORCH_FN(permute_backward));
 }
 

@@ -7,7 +7,7 @@
 
 namespace moe::composite {
 
-GroupingOutputs prepare_grouping(
+GroupingOutputs prepare_grouping_composite(
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
     int64_t num_experts,
@@ -37,7 +37,7 @@ GroupingOutputs prepare_grouping(
 }
 
 TORCH_LIBRARY_IMPL(moe, CompositeExplicitAutograd, m) {
-  m.impl(kPrepareGrouping, TORCH_FN(prepare_grouping));
+  m.impl(kPrepareGrouping, TORCH_FN(prepare_grouping_composite));
 }
 
 }  // namespace moe::composite

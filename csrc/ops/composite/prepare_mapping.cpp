@@ -8,7 +8,7 @@
 
 namespace moe::composite {
 
-at::Tensor prepare_mapping(
+at::Tensor prepare_mapping_composite(
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
     int64_t num_experts,
@@ -36,7 +36,7 @@ at::Tensor prepare_mapping_backward(
 }
 
 TORCH_LIBRARY_IMPL(moe, CompositeExplicitAutograd, m) {
-  m.impl(kPrepareMapping, TORCH_FN(prepare_mapping));
+  m.impl(kPrepareMapping, TORCH_FN(prepare_mapping_composite));
   m.impl(kPrepareMappingBackward, TORCH_FN(prepare_mapping_backward));
 }
 

@@ -17,7 +17,7 @@ at::Tensor elements_of(const SortedChoices& sorted, int64_t num_rows, int64_t ro
 
 }  // namespace
 
-RoutingOutputs prepare_routing(
+RoutingOutputs prepare_routing_composite(
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
     int64_t num_experts,
@@ -59,7 +59,7 @@ at::Tensor prepare_routing_backward(
 }
 
 TORCH_LIBRARY_IMPL(moe, CompositeExplicitAutograd, m) {
-  m.impl(kPrepareRouting, TORCH_FN(prepare_routing));
+  m.impl(kPrepareRouting, TORCH_FN(prepare_routing_composite));
   m.impl(kPrepareRoutingBackward, TORCH_FN(prepare_routing_backward));
 }
 

@@ -20,7 +20,8 @@ at::Tensor rows_at(const at::Tensor& source, const at::Tensor& index) {
 
 }  // namespace
 
-at::Tensor unpermute(const at::Tensor& expert_outputs, const at::Tensor& routing_weights, const at::Tensor& positions) {
+at::Tensor unpermute_composite(
+    const at::Tensor& expert_outputs, const at::Tensor& routing_weights, const at::Tensor& positions) {
   check_unpermute(expert_outputs, routing_weights, positions);
   assert_indices(kUnpermute, "positions", positions, expert_outputs.size(0));
   const auto dtype = accumulator_of(expert_outputs);
@@ -65,7 +66,7 @@ at::Tensor unpermute_backward_routing_weights(
 }
 
 TORCH_LIBRARY_IMPL(moe, CompositeExplicitAutograd, m) {
-  m.impl(kUnpermute, TORCH_FN(unpermute));
+  m.impl(kUnpermute, TORCH_FN(unpermute_composite));
   m.impl(kUnpermuteBackwardExpertOutputs, TORCH_FN(unpermute_backward_expert_outputs));
   m.impl(kUnpermuteBackwardRoutingWeights, TORCH_FN(unpermute_backward_routing_weights));
 }

@@ -4,7 +4,7 @@
 
 namespace moe::meta {
 
-at::Tensor grouped_linear(
+at::Tensor grouped_linear_meta(
     const at::Tensor& input,
     const at::Tensor& weight,
     const at::Tensor& group_offsets,
@@ -24,7 +24,7 @@ at::Tensor grouped_linear_backward_weight(
 }
 
 TORCH_LIBRARY_IMPL(moe, Meta, m) {
-  m.impl(kGroupedLinear, TORCH_FN(grouped_linear));
+  m.impl(kGroupedLinear, TORCH_FN(grouped_linear_meta));
   m.impl(kGroupedLinearBackwardWeight, TORCH_FN(grouped_linear_backward_weight));
 }
 

@@ -4,7 +4,7 @@
 
 namespace moe::meta {
 
-at::Tensor permute(const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
+at::Tensor permute_meta(const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
   check_permute(hidden, grouped_tokens);
   return empty_permuted(hidden, grouped_tokens);
 }
@@ -15,7 +15,7 @@ at::Tensor permute_backward(const at::Tensor& grad, const at::Tensor& grouped_to
 }
 
 TORCH_LIBRARY_IMPL(moe, Meta, m) {
-  m.impl(kPermute, TORCH_FN(permute));
+  m.impl(kPermute, TORCH_FN(permute_meta));
   m.impl(kPermuteBackward, TORCH_FN(permute_backward));
 }
 

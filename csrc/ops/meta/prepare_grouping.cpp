@@ -4,7 +4,7 @@
 
 namespace moe::meta {
 
-GroupingOutputs prepare_grouping(
+GroupingOutputs prepare_grouping_meta(
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
     c10::SymInt num_experts,
@@ -16,7 +16,7 @@ GroupingOutputs prepare_grouping(
 }
 
 TORCH_LIBRARY_IMPL(moe, Meta, m) {
-  m.impl(kPrepareGrouping, TORCH_FN(prepare_grouping));
+  m.impl(kPrepareGrouping, TORCH_FN(prepare_grouping_meta));
 }
 
 }  // namespace moe::meta

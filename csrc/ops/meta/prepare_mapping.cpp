@@ -4,7 +4,7 @@
 
 namespace moe::meta {
 
-at::Tensor prepare_mapping(
+at::Tensor prepare_mapping_meta(
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
     c10::SymInt num_experts,
@@ -23,7 +23,7 @@ at::Tensor prepare_mapping_backward(
 }
 
 TORCH_LIBRARY_IMPL(moe, Meta, m) {
-  m.impl(kPrepareMapping, TORCH_FN(prepare_mapping));
+  m.impl(kPrepareMapping, TORCH_FN(prepare_mapping_meta));
   m.impl(kPrepareMappingBackward, TORCH_FN(prepare_mapping_backward));
 }
 

@@ -4,7 +4,7 @@
 
 namespace moe::meta {
 
-RoutingOutputs prepare_routing(
+RoutingOutputs prepare_routing_meta(
     const at::Tensor& selected_experts,
     const at::Tensor& routing_weights,
     c10::SymInt num_experts,
@@ -24,7 +24,7 @@ at::Tensor prepare_routing_backward(
 }
 
 TORCH_LIBRARY_IMPL(moe, Meta, m) {
-  m.impl(kPrepareRouting, TORCH_FN(prepare_routing));
+  m.impl(kPrepareRouting, TORCH_FN(prepare_routing_meta));
   m.impl(kPrepareRoutingBackward, TORCH_FN(prepare_routing_backward));
 }
 

@@ -4,7 +4,8 @@
 
 namespace moe::meta {
 
-at::Tensor unpermute(const at::Tensor& expert_outputs, const at::Tensor& routing_weights, const at::Tensor& positions) {
+at::Tensor unpermute_meta(
+    const at::Tensor& expert_outputs, const at::Tensor& routing_weights, const at::Tensor& positions) {
   check_unpermute(expert_outputs, routing_weights, positions);
   return empty_unpermuted(expert_outputs, positions);
 }
@@ -25,7 +26,7 @@ at::Tensor unpermute_backward_routing_weights(
 }
 
 TORCH_LIBRARY_IMPL(moe, Meta, m) {
-  m.impl(kUnpermute, TORCH_FN(unpermute));
+  m.impl(kUnpermute, TORCH_FN(unpermute_meta));
   m.impl(kUnpermuteBackwardExpertOutputs, TORCH_FN(unpermute_backward_expert_outputs));
   m.impl(kUnpermuteBackwardRoutingWeights, TORCH_FN(unpermute_backward_routing_weights));
 }

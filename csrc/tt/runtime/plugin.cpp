@@ -19,9 +19,11 @@ std::filesystem::path own_folder() {
 
 }  // namespace
 
-// An installed package has the device's code in its own folder; an editable one, in the checkout around it.
+// An installed package has the device's code in its own folder; an editable one, in the checkout around it. The library
+// is two folders below the package's.
 std::filesystem::path kernels_folder() {
-  const std::array places{own_folder() / "csrc/tt/kernels", own_folder().parent_path() / "csrc/tt/kernels"};
+  const auto package = own_folder().parent_path().parent_path();
+  const std::array places{package / "csrc/tt/kernels", package.parent_path() / "csrc/tt/kernels"};
   for (const auto& place : places) {
     if (std::filesystem::is_directory(place)) {
       return place;

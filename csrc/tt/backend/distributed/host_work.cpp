@@ -27,7 +27,7 @@ class Arrival {
     if (delivered_) {
       return;
     }
-    const at::AutoDispatchBelowADInplaceOrView guard;
+    const at::AutoDispatchBelowADInplaceOrView below_autograd;
     for (const auto& [tensor, host] : staging_.copies()) {
       tensor.copy_(host);
     }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 
-std::vector<uint32_t> range(uint32_t first, uint32_t count) {
+std::vector<uint32_t> consecutive(uint32_t first, uint32_t count) {
   std::vector<uint32_t> numbers(count);
   for (uint32_t i = 0; i < count; ++i) {
     numbers[i] = first + i;
@@ -38,8 +38,8 @@ Chip wormhole() {
   chip.l1_zeros = 13'184;
   chip.l1_semaphores = 33'568;
   chip.noc_max_burst = 8192;
-  chip.core_columns = range(18, 8);
-  chip.core_rows = range(18, 9);
+  chip.core_columns = consecutive(18, 8);
+  chip.core_rows = consecutive(18, 9);
   for (uint32_t bank = 0; bank < 12; ++bank) {
     chip.dram_banks.push_back({bank < 6 ? 0u : 5u, bank % 6});
   }
@@ -64,9 +64,9 @@ Chip blackhole() {
   chip.l1_semaphores = 40'704;
   chip.noc_max_burst = 16384;
   // Columns 8 and 9 hold no worker cores.
-  chip.core_columns = range(1, 7);
-  std::ranges::copy(range(10, 6), std::back_inserter(chip.core_columns));
-  chip.core_rows = range(2, 10);
+  chip.core_columns = consecutive(1, 7);
+  std::ranges::copy(consecutive(10, 6), std::back_inserter(chip.core_columns));
+  chip.core_rows = consecutive(2, 10);
   for (uint32_t bank = 0; bank < 8; ++bank) {
     chip.dram_banks.push_back({bank < 4 ? 17u : 18u, 12 + bank % 4 * 3});
   }

@@ -11,7 +11,7 @@ namespace moe::tt::runtime::emulated {
 namespace {
 
 // Bytes of a new buffer that are poisoned in each bank: enough to find kernels that rely on zeros, at little cost.
-constexpr uint64_t kPoisoned = 16 * 1024;
+constexpr uint64_t kPoisonedOfBuffer = 16 * 1024;
 
 }  // namespace
 
@@ -38,7 +38,7 @@ std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
   auto buffer =
       std::make_shared<DramBuffer>(shared_from_this(), static_cast<uint32_t>(*address), pages * page_size, page_size);
   for (uint32_t bank = 0; bank < banks_; ++bank) {
-    poison(at(bank, *address), std::min(in_each_bank, kPoisoned));
+    poison(at(bank, *address), std::min(in_each_bank, kPoisonedOfBuffer));
   }
   return buffer;
 }

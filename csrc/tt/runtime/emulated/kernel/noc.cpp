@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint32_t kWord = 4;
 
-std::atomic_ref<uint32_t> semaphore(std::byte* memory) {
+std::atomic_ref<uint32_t> semaphore_at(std::byte* memory) {
   return std::atomic_ref<uint32_t>(*reinterpret_cast<uint32_t*>(memory));
 }
 
@@ -177,7 +177,7 @@ void NocInterface::store(const NodeMemory& destination, const std::byte* source,
   }
   uint32_t value;
   std::memcpy(&value, source, kWord);
-  semaphore(destination.memory).store(value, std::memory_order_release);
+  semaphore_at(destination.memory).store(value, std::memory_order_release);
   kernel_.launch().scheduler.signal(*destination.core);
 }
 
@@ -186,7 +186,7 @@ void NocInterface::load(const NodeMemory& source, std::byte* destination, uint32
     std::memcpy(destination, source.memory, size);
     return;
   }
-  uint32_t value = semaphore(source.memory).load(std::memory_order_acquire);
+  uint32_t value = semaphore_at(source.memory).load(std::memory_order_acquire);
   std::memcpy(destination, &value, kWord);
 }
 
@@ -195,7 +195,7 @@ void NocInterface::add(const NodeMemory& destination, uint32_t by) {
     kernel_.fail(str("expected the address of a semaphore, got ", destination.address));
   }
   // Only release: on the chip a core learns nothing about other cores by incrementing.
-  semaphore(destination.memory).fetch_add(by, std::memory_order_release);
+  semaphore_at(destination.memory).fetch_add(by, std::memory_order_release);
   kernel_.launch().scheduler.signal(*destination.core);
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 // Bytes of each circular buffer that are poisoned before a launch: enough to find kernels that rely on zeros or on what
 // the last launch left.
-constexpr uint32_t kPoisoned = 2048;
+constexpr uint32_t kPoisonedOfRing = 2048;
 
 }  // namespace
 
@@ -46,7 +46,7 @@ void ProgramRunner::prepare(const EmulatedProgram& program) {
     }
     for (const CircularBuffer& buffer : layout.circular_buffers()) {
       const L1Layout::Ring& ring = layout.ring(buffer.index);
-      poison(l1 + ring.address, std::min(kPoisoned, ring.end() - ring.address));
+      poison(l1 + ring.address, std::min(kPoisonedOfRing, ring.end() - ring.address));
       CircularBufferCounters& counters = worker_cores_.counters(core, buffer.index);
       counters.received.store(0, std::memory_order_relaxed);
       counters.acked.store(0, std::memory_order_relaxed);

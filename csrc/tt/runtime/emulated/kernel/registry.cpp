@@ -10,20 +10,20 @@ namespace moe::tt::runtime::emulated {
 namespace {
 
 // A function's static, for registrations run before main() in no particular order.
-std::map<std::string, KernelFunction>& kernels() {
-  static std::map<std::string, KernelFunction> kernels;
-  return kernels;
+std::map<std::string, KernelFunction>& registered() {
+  static std::map<std::string, KernelFunction> registered;
+  return registered;
 }
 
 }  // namespace
 
 KernelFunction find_kernel(const std::string& name) {
-  auto found = kernels().find(name);
-  if (found != kernels().end()) {
+  auto found = registered().find(name);
+  if (found != registered().end()) {
     return found->second;
   }
   std::string names;
-  for (const auto& kernel : kernels()) {
+  for (const auto& kernel : registered()) {
     names += str(names.empty() ? "" : ", ", kernel.first);
   }
   throw DeviceError(
@@ -35,7 +35,7 @@ KernelFunction find_kernel(const std::string& name) {
 }
 
 KernelRegistration::KernelRegistration(const char* name, KernelFunction function) {
-  if (!kernels().emplace(name, function).second) {
+  if (!registered().emplace(name, function).second) {
     throw DeviceError(str("two kernels are registered as '", name, "'; give one another name"));
   }
 }
