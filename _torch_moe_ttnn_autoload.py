@@ -5,9 +5,11 @@ for the machine's accelerator. So ``import torch`` registers it only where there
 ``import torch_moe_ttnn`` always does.
 
 This stands outside the package, for importing that may fail, and an exception here would break ``import torch`` for
-everyone.
+everyone. An editable install has a copy of it in the environment: the clone may be gone.
 """
 
+import importlib.util
+import json
 import os
 import sys
 import warnings
@@ -19,7 +21,16 @@ def autoload() -> None:
     """Import torch_moe_ttnn where the device is wanted; whatever is in the way becomes a warning that names it."""
     try:
         # Where it is the package that imports torch, it registers the device itself.
-        if "torch_moe_ttnn" in sys.modules or not _is_wanted():
+        if "torch_moe_ttnn" in sys.modules:
+            return
+        found = importlib.util.find_spec("torch_moe_ttnn")
+        if found is None or found.origin is None:
+            _warn(
+                f"torch_moe_ttnn is installed, but {_source()} is gone: run `pip install -e .` where it is now, or "
+                "`pip uninstall torch_moe_ttnn`."
+            )
+            return
+        if not _is_wanted(Path(found.origin).parent):
             return
         others = _other_devices()
         if others:
@@ -36,11 +47,17 @@ def autoload() -> None:
         )
 
 
-def _is_wanted() -> bool:
+def _source() -> str:
+    """Return what an editable install refers to, as pip noted it."""
+    noted = metadata.distribution("torch_moe_ttnn").read_text("direct_url.json")
+    return str(json.loads(noted)["url"]).removeprefix("file://") if noted else "the clone that it was installed from"
+
+
+def _is_wanted(package: Path) -> bool:
     """Return whether a runtime is named, or there is a device for the one that was built."""
     if os.environ.get("TORCH_TT_RUNTIME"):
         return True
-    if not (Path(__file__).with_name("torch_moe_ttnn") / "libmoe_tt_metal.so").exists():
+    if not any(package.glob("_built/*/libmoe_tt_metal.so")):
         return False
     return bool(os.environ.get("TT_METAL_SIMULATOR")) or any(Path("/dev/tenstorrent").glob("[0-9]*"))
 

@@ -1,16 +1,21 @@
-"""Builds three shared libraries, in this order, into torch_moe_ttnn/:
+"""Builds three shared libraries, in this order, into a folder of torch_moe_ttnn/_built:
 
 libtorch_moe_ttnn.so  all of csrc but the next two; links PyTorch and nothing of Python
 _C.*.so               csrc/python, the bindings; links libtorch_moe_ttnn.so
 libmoe_tt_metal.so    csrc/tt/runtime/metal, where there is a TT-Metalium; links that and not PyTorch
+
+The folder is named after Python and torch, as is the one within build/ for the objects of `pip install -e .` and
+`build_ext --inplace`: environments of one clone have their own.
 """
 
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -20,19 +25,33 @@ from setuptools.command.build_py import build_py
 os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
 
 import torch
+from packaging.requirements import Requirement  # setuptools has it
 from torch.utils.cpp_extension import BuildExtension, get_cxx_compiler, include_paths, library_paths
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = "torch_moe_ttnn"
+PLACE = runpy.run_path(str(ROOT / PACKAGE / "_build_folder.py"))
+FOLDER = PLACE["folder_name"](torch.__version__)
+BUILT = f"{PACKAGE}.{PLACE['PARENT']}.{FOLDER}"
 LIBRARY = "libtorch_moe_ttnn"
 METAL_LIBRARY = "libmoe_tt_metal"
 BUILD_INFO = "_build_info.py"
 # What TT-Metalium compiles at run time, within csrc. The kernels find the contract by its place beside them.
 DEVICE_CODE = ("contract", "tt/kernels", "tt/runtime/limits.h")
 
-# Where each folder is compiled as one file; tests/test_setup.py says what that asks of them. The loops of csrc/ops/cpu
-# stay apart: what else is in a file moves the compiler's choices of what to inline.
-JOINED = ("ops", "tt/backend", "tt/runtime/metal")
+# Each is compiled as one file, with what is below it and is no other of them; tests/test_setup.py says what that asks
+# of the files. The loops of csrc/ops/cpu stay apart: what else is in a file moves the compiler's choices of what to
+# inline.
+JOINED = (
+    "ops",
+    "ops/tt",
+    "tt/backend",
+    "tt/backend/aten",
+    "tt/backend/fallback",
+    "tt/backend/profiler",
+    "tt/runtime/emulated",
+    "tt/runtime/metal",
+)
 APART = ("ops/cpu",)
 
 DEBUG = os.environ.get("DEBUG", "0") == "1"
@@ -45,23 +64,27 @@ def sources(folder, without=()):
     return [str(file.relative_to(ROOT)) for file in files if not any(file.is_relative_to(place) for place in apart)]
 
 
-def within(source, rooms):
-    """Return whether a C++ file is in one of these folders of csrc, or below it."""
-    return any(Path(source).is_relative_to(Path("csrc") / room) for room in rooms)
+def joined_in(source):
+    """Return the folder of JOINED with which a C++ file is compiled, or None where it is compiled by itself."""
+    for folder in map(str, Path(source).relative_to("csrc").parents):
+        if folder in APART:
+            return None
+        if folder in JOINED:
+            return folder
+    return None
 
 
 def join(sources, folder):
-    """Return what to compile in place of sources: files of JOINED by one a folder, which is written to `folder`."""
+    """Return what to compile in place of sources: one file for a folder of JOINED, which is written to `folder`."""
     units = {}
     for source in sources:
-        joined = within(source, JOINED) and not within(source, APART)
-        units.setdefault(Path(source).parent if joined else source, []).append(source)
+        units.setdefault(joined_in(source) or source, []).append(source)
     compiled = []
     for place, members in units.items():
         if len(members) == 1:
             compiled += members
             continue
-        unit = Path(folder) / f"{'_'.join(place.relative_to('csrc').parts)}.cpp"
+        unit = Path(folder) / f"{place.replace('/', '_')}.cpp"
         text = "".join(f'#include "{Path(member).relative_to("csrc")}"\n' for member in members)
         # Written anew, one that is the same would be compiled again.
         if not unit.exists() or unit.read_text() != text:
@@ -76,7 +99,7 @@ def shared_library(name, sources, flags=(), link_flags=(), **options):
     # -UNDEBUG/-DNDEBUG come after Python's own flags and win over them.
     optimisation = ["-O0", "-g3", "-UNDEBUG"] if DEBUG else ["-O3", "-g0", "-DNDEBUG"]
     return Extension(
-        f"{PACKAGE}.{name}",
+        f"{BUILT}.{name}",
         sources,
         include_dirs=[str(ROOT / "csrc"), *options.pop("include_dirs", [])],
         extra_compile_args=["-std=c++20", "-fvisibility=hidden", "-Wall", *optimisation, *flags],
@@ -97,7 +120,7 @@ def library():
         flags=["-fopenmp", "-ffp-contract=off"],
         link_flags=["-fopenmp", f"-Wl,-soname,{LIBRARY}.so"],
         # The first one has the emulated device's stand-in for tt-metal's kernel API.
-        include_dirs=[str(ROOT / "csrc/tt/runtime/emulated/include"), *include_paths()],
+        include_dirs=[str(ROOT / "csrc/tt/runtime/emulated/include")],
         define_macros=[("MOE_METAL_LIBRARY", f'"{METAL_LIBRARY}.so"')],
         library_dirs=library_paths(),
         libraries=["torch", "torch_cpu", "c10"],
@@ -109,7 +132,6 @@ def bindings():
         "_C",
         sources("python"),
         link_flags=["-Wl,-rpath,$ORIGIN"],
-        include_dirs=include_paths(),
         library_dirs=library_paths(),
         libraries=[LIBRARY.removeprefix("lib"), "torch", "torch_cpu", "torch_python", "c10"],
     )
@@ -130,6 +152,22 @@ def metal_library():
     )
 
 
+def torch_headers(folder):
+    """Return the compiler's flags for torch's headers, by links in a folder that keep their place.
+
+    pip has torch in another temporary folder for each build. As headers of the system they are no dependencies of an
+    object: those of a release do not change, and the objects of another release are in another folder.
+    """
+    flags = []
+    for number, headers in enumerate(include_paths()):
+        link = folder / f"torch-headers-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(headers)
+        flags.append(f"-isystem{link}")
+    return flags
+
+
 def check_tools(include_dirs):
     """Exit with one line where what compiles C++ is missing; the errors of ninja and the compiler are pages long."""
     compiler = shlex.split(get_cxx_compiler())[0]
@@ -142,29 +180,26 @@ def check_tools(include_dirs):
         )
 
 
-def metalium_prefix():
-    """Return the prefix of the TT-Metalium to build against, or None where the metal runtime is left out."""
+def find_metalium():
+    """Return the prefix of the TT-Metalium to build against, or None; and in words what the build then has."""
     wanted = os.environ.get("TORCH_MOE_METAL", "")
     if wanted not in ("", "0", "1"):
         sys.exit(f"expected TORCH_MOE_METAL to be 0 or 1, got {wanted}")
     if wanted == "0":
-        print("torch_moe_ttnn: built without TT-Metalium, as TORCH_MOE_METAL=0 says", flush=True)
-        return None
+        return None, "built without TT-Metalium, as TORCH_MOE_METAL=0 says"
     explicit = os.environ.get("TT_METALIUM_PREFIX")
     home = os.environ.get("TT_METAL_HOME")
     places = [explicit] if explicit else [f"{home}/build"] * bool(home) + ["/opt/tt-metalium", "/usr"]
     for place in map(Path, places):
         if (place / "include/tt-metalium/host_api.hpp").exists() and (place / "lib/libtt_metal.so").exists():
-            print(f"torch_moe_ttnn: built with TT-Metalium, from {place}", flush=True)
-            return place.absolute()
+            return place.absolute(), f"built with TT-Metalium, from {place}"
     reason = (
         f"no TT-Metalium found in {', '.join(places)}: a prefix has include/tt-metalium/host_api.hpp and "
         "lib/libtt_metal.so"
     )
     if wanted == "1" or explicit:
         sys.exit(f"{reason}. Set TT_METALIUM_PREFIX to one, or TORCH_MOE_METAL=0 to build without the metal runtime")
-    print(f"torch_moe_ttnn: built without TT-Metalium: {reason}", flush=True)
-    return None
+    return None, f"built without TT-Metalium: {reason}"
 
 
 def metalium_release(libraries):
@@ -177,6 +212,17 @@ def metalium_release(libraries):
     return found[1] if found else ""
 
 
+def description():
+    """Return the package's summary, which `pip show` prints. That of a wheel says what was built, for pip does not."""
+    text = "Mixture-of-Experts routing operators for PyTorch, for CPU and Tenstorrent devices"
+    if "sdist" in sys.argv:
+        return text
+    prefix, _ = find_metalium()
+    if prefix is None:
+        return f"{text}; built without TT-Metalium"
+    return f"{text}; built with TT-Metalium {metalium_release(prefix / 'lib')}".strip()
+
+
 def build_id(library):
     """Return a library's GNU build id; "" if it has none."""
     notes = subprocess.run(["readelf", "--notes", "--wide", library], capture_output=True, text=True).stdout
@@ -186,7 +232,11 @@ def build_id(library):
 
 class BuildLibraries(BuildExtension):
     def finalize_options(self):
+        chosen = self.build_temp
         super().finalize_options()
+        if self.inplace and chosen is None:
+            # Not a temporary folder: the next one compiles what has changed.
+            self.build_temp = os.path.join("build", FOLDER)
         # One library after another, for the bindings link the first; ninja compiles each one's files in parallel.
         self.parallel = None
 
@@ -201,11 +251,9 @@ class BuildLibraries(BuildExtension):
         return super().get_export_symbols(ext) if ext.name.endswith("._C") else ext.export_symbols
 
     def build_extensions(self):
-        prefix = metalium_prefix()
+        prefix, words = find_metalium()
+        print(f"torch_moe_ttnn: {words}", flush=True)
         check_tools(self.include_dirs)
-        if getattr(self, "editable_mode", False):
-            # Not setuptools' temporary folder: the next installation compiles what has changed.
-            self.build_temp = os.path.join("build", f"editable-{sys.implementation.cache_tag}")
         metal = self.ext_map[METAL_LIBRARY]
         release = None if prefix is None else metalium_release(prefix / "lib")
         self.build_info = {
@@ -227,7 +275,18 @@ class BuildLibraries(BuildExtension):
             ]
             metal.library_dirs.append(str(prefix / "lib"))
             metal.runtime_library_dirs.append(str(prefix / "lib"))
-        super().build_extensions()
+        for name in (LIBRARY, "_C"):
+            self.ext_map[name].extra_compile_args += torch_headers(Path(self.build_temp).absolute())
+        try:
+            super().build_extensions()
+        except Exception:
+            (wanted,) = (name for name in map(Requirement, self.distribution.install_requires) if name.name == "torch")
+            if torch.__version__ in wanted.specifier:
+                raise
+            traceback.print_exc()
+            sys.exit(
+                f"torch {torch.__version__} does not fit: expected {wanted}, as pyproject.toml says. Install that one"
+            )
 
     def build_extension(self, ext):
         folder = Path(self.get_ext_fullpath(ext.name)).parent
@@ -244,17 +303,23 @@ class BuildLibraries(BuildExtension):
             (folder / BUILD_INFO).write_text("".join(lines))
 
     def copy_extensions_to_source(self):
-        (ROOT / PACKAGE / f"{METAL_LIBRARY}.so").unlink(missing_ok=True)
-        super().copy_extensions_to_source()
-        shutil.copy2(Path(self.build_lib) / PACKAGE / BUILD_INFO, ROOT / PACKAGE / BUILD_INFO)
+        built, target = (Path(root) / BUILT.replace(".", "/") for root in (self.build_lib, ROOT))
+        # What it has of an earlier build may fit no longer. A process that runs keeps the files that it has loaded.
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(built, target)
 
 
 class BuildPyAndDeviceCode(build_py):
-    """Puts the device's code into the package; an editable install has it in the checkout around it."""
+    """Puts the device's code into the package; an editable install has it in the checkout around it.
+
+    What `import torch` calls has to be in the environment all the same, where it outlives the checkout.
+    """
 
     def run(self):
         super().run()
-        if getattr(self, "editable_mode", False):
+        if self.editable_mode:
+            (module,) = self.distribution.py_modules
+            shutil.copy2(ROOT / f"{module}.py", self.get_finalized_command("install").install_purelib)
             return
         installed = Path(self.build_lib) / PACKAGE / "csrc"
         # An earlier build's may have files that are no more.
@@ -269,6 +334,7 @@ class BuildPyAndDeviceCode(build_py):
 
 
 setup(
+    description=description(),
     ext_modules=[library(), bindings(), metal_library()],
     cmdclass={"build_ext": BuildLibraries, "build_py": BuildPyAndDeviceCode},
 )

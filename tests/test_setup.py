@@ -1,11 +1,15 @@
 """The build: what it refuses before it compiles, and that files that it compiles as one do not need each other."""
 
 import functools
+import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
+import venv
+import zipfile
 from pathlib import Path
 from unittest import mock
 
@@ -55,7 +59,38 @@ def test_a_missing_tt_metalium_is_named(setup, monkeypatch):
     monkeypatch.setenv("TORCH_MOE_METAL", "1")
     monkeypatch.setenv("TT_METALIUM_PREFIX", "/nowhere")
     with pytest.raises(SystemExit, match=r"^no TT-Metalium found in /nowhere: .* Set TT_METALIUM_PREFIX to one"):
-        setup["metalium_prefix"]()
+        setup["find_metalium"]()
+
+
+def test_what_was_built_is_in_the_metadata(setup, monkeypatch):
+    """`pip show` prints the summary; without --verbose, pip shows nothing that a build prints."""
+    monkeypatch.setenv("TORCH_MOE_METAL", "0")
+    monkeypatch.setattr(sys, "argv", ["setup.py", "dist_info"])
+    assert setup["description"]().endswith("for CPU and Tenstorrent devices; built without TT-Metalium")
+    monkeypatch.setattr(sys, "argv", ["setup.py", "sdist"])
+    assert setup["description"]().endswith("for CPU and Tenstorrent devices")
+
+
+def test_a_tt_metalium_is_named_in_the_metadata(setup, monkeypatch, tmp_path):
+    monkeypatch.delenv("TORCH_MOE_METAL", raising=False)
+    for file in ("include/tt-metalium/host_api.hpp", "lib/libtt_metal.so"):
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).touch()
+    version = tmp_path / "lib/cmake/tt-metalium/tt-metalium-config-version.cmake"
+    version.parent.mkdir(parents=True)
+    version.write_text('set(PACKAGE_VERSION "0.73.1")\n')
+    monkeypatch.setenv("TT_METALIUM_PREFIX", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["setup.py", "dist_info"])
+    assert setup["description"]().endswith("; built with TT-Metalium 0.73.1")
+
+
+def test_debug_builds_every_library_for_a_debugger(monkeypatch):
+    monkeypatch.setenv("DEBUG", "1")
+    with mock.patch("setuptools.setup") as call, mock.patch.dict(os.environ):
+        runpy.run_path(str(ROOT / "setup.py"))
+    for extension in call.call_args.kwargs["ext_modules"]:
+        assert {"-O0", "-g3", "-UNDEBUG"} <= set(extension.extra_compile_args)
+        assert "-Wl,-s" not in extension.extra_link_args
 
 
 def test_a_missing_compiler_is_named(setup, monkeypatch):
@@ -77,9 +112,10 @@ def test_each_folder_is_compiled_as_one_file(setup, tmp_path, monkeypatch):
     sources = setup["sources"]("", without=("tt/kernels",))
     compiled = setup["join"](sources, tmp_path)
     assert len(compiled) < len(sources) * 2 // 3
-    unit = tmp_path / "ops_meta.cpp"
+    unit = tmp_path / "ops.cpp"
     assert str(unit) in compiled
-    assert unit.read_text().splitlines()[0] == '#include "ops/meta/grouped_linear.cpp"'
+    assert '#include "ops/meta/grouped_linear.cpp"' in unit.read_text().splitlines()
+    assert '#include "ops/tt' not in unit.read_text()
     # Every source is compiled, alone or within one of these, and once.
     members = [line for file in tmp_path.iterdir() for line in re.findall('"(.*)"', file.read_text())]
     alone = [source.removeprefix("csrc/") for source in compiled if source.startswith("csrc/")]
@@ -96,11 +132,135 @@ def test_what_is_joined_again_is_not_compiled_again(setup, tmp_path):
     assert os.stat(unit).st_mtime > 1
 
 
+def build_editable(clone, wheels, **variables):
+    """Return the wheel of an editable install, as pip has setuptools make it."""
+    process = subprocess.run(
+        [sys.executable, "-c", f"from setuptools import build_meta; print(build_meta.build_editable({str(wheels)!r}))"],
+        cwd=clone,
+        env=os.environ | {"TORCH_MOE_METAL": "0"} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    return wheels / process.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone whose C++ is next to nothing, and the wheel of its editable install."""
+    clone = tmp_path_factory.mktemp("clone")
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "_torch_moe_ttnn_autoload.py"):
+        shutil.copy(ROOT / name, clone)
+    shutil.copytree(ROOT / "torch_moe_ttnn", clone / "torch_moe_ttnn", ignore=shutil.ignore_patterns("_built", "*.so"))
+    (clone / "csrc/python").mkdir(parents=True)
+    (clone / "csrc/library.cpp").write_text("#include <c10/macros/Macros.h>\n")
+    (clone / "csrc/python/bindings.cpp").write_text("#include <Python.h>\n")
+    return clone, build_editable(clone, tmp_path_factory.mktemp("wheels"))
+
+
+def test_what_has_not_changed_is_not_compiled_again(clone, tmp_path):
+    """Also by pip, which puts torch into another folder each time."""
+    folder, _ = clone
+    objects = {file: os.stat(file).st_mtime for file in folder.glob("build/**/*.o")}
+    assert len(objects) == 2
+    (tmp_path / "torch").mkdir()
+    for part in Path(sys.modules["torch"].__path__[0]).iterdir():
+        (tmp_path / "torch" / part.name).symlink_to(part)
+    build_editable(folder, tmp_path, PYTHONPATH=str(tmp_path))
+    assert {file: os.stat(file).st_mtime for file in objects} == objects
+    (link,) = folder.glob("build/*/torch-headers-0")
+    assert str(link.readlink()).startswith(str(tmp_path))
+    # What pip installs is newer than the objects.
+    for ninja in folder.glob("build/**/build.ninja"):
+        dependencies = subprocess.check_output(["ninja", "-t", "deps"], cwd=ninja.parent, text=True)
+        assert str(folder / "csrc") in dependencies
+        assert "torch-headers" not in dependencies
+
+
+def test_an_editable_install_is_a_path(clone):
+    """Type checkers and IDEs follow no hooks of Python's import."""
+    folder, wheel = clone
+    with zipfile.ZipFile(wheel) as files:
+        (name,) = (name for name in files.namelist() if name.endswith(".pth"))
+        assert files.read(name).decode() == f"{folder.resolve()}\n"
+
+
+def test_a_clone_that_is_gone_does_not_break_torch(clone, tmp_path):
+    folder, wheel = clone
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(site)
+    (metadata,) = site.glob("*.dist-info")
+    (metadata / "direct_url.json").write_text(json.dumps({"url": folder.as_uri(), "dir_info": {"editable": True}}))
+    (site / "torch.pth").write_text("\n".join(path for path in sys.path if path.endswith("-packages")))
+
+    def imports():
+        variables = {name: value for name, value in os.environ.items() if not name.startswith(("TORCH_", "PYTHON"))}
+        process = subprocess.run(
+            [tmp_path / "venv/bin/python", "-c", "import torch; print(torch.ones(2).tolist())"],
+            env=variables,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (process.returncode, process.stdout) == (0, "[1.0, 1.0]\n"), process.stderr
+        return process.stderr
+
+    assert "torch_moe_ttnn" not in imports()
+    moved = folder.rename(folder.with_name("moved"))
+    try:
+        assert (
+            f"torch_moe_ttnn is installed, but {folder} is gone: run `pip install -e .` where it is now, or `pip "
+            "uninstall torch_moe_ttnn`." in imports()
+        )
+    finally:
+        moved.rename(folder)
+
+
+def test_a_torch_that_does_not_fit_is_named_where_it_does_not_compile(clone, tmp_path):
+    folder, _ = clone
+    shutil.copytree(folder, tmp_path / "clone", ignore=shutil.ignore_patterns("build"))
+    (tmp_path / "clone/csrc/library.cpp").write_text("#error of torch\n")
+    project = tmp_path / "clone/pyproject.toml"
+    project.write_text(project.read_text().replace('dependencies = ["torch==', 'dependencies = ["torch==0.'))
+    process = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=tmp_path / "clone",
+        env=os.environ | {"TORCH_MOE_METAL": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "error of torch" in process.stdout
+    last = process.stderr.splitlines()[-1]
+    assert re.fullmatch(
+        r"torch .* does not fit: expected torch==0\..*, as pyproject\.toml says\. Install that one", last
+    )
+
+
+def test_a_library_is_for_one_python_and_one_torch(setup):
+    name = setup["PLACE"]["folder_name"]
+    assert name("2.13.0") == name("2.13.0+cpu") != name("2.14.0")
+    assert f"_{sys.version_info.major}{sys.version_info.minor}" in name("2.13.0")
+    assert name("2.13.0").isidentifier()
+
+
 def code(text):
     """Return C++ without comments, what is in strings, and the names of directives."""
     return re.sub(r'"(?:\\.|[^"\\\n])*"', '""', re.sub(r"//.*|^#\w+", "", text, flags=re.MULTILINE))
 
 
+@functools.cache
+def unqualified(text):
+    """Return the words of C++ that no other name qualifies."""
+    return set(re.findall(rf"{UNQUALIFIED}\w+", code(text)))
+
+
+@functools.cache
 def own_names(text):
     """Return the names that a file keeps for itself: of its anonymous namespaces, and of macros."""
     names = set(re.findall(r"^#define (\w+)", text, re.MULTILINE))
@@ -159,8 +319,7 @@ def conflicts(files):
             # Headers that come after those names see them too.
             readers = [other, *(headers(other, (CSRC,)) - seen)]
             for reader in readers:
-                words = set(re.findall(rf"{UNQUALIFIED}\w+", code(reader.read_text())))
-                for name in own_names(text) & words:
+                for name in own_names(text) & unqualified(reader.read_text()):
                     yield f"{file.name} keeps {name} for itself, which {reader.name} has too"
 
 
@@ -180,9 +339,10 @@ def joined(setup):
     """The lists of files that are compiled as one."""
     folders = {}
     for source in setup["sources"](""):
-        if setup["within"](source, setup["JOINED"]) and not setup["within"](source, setup["APART"]):
-            folders.setdefault(Path(source).parent, []).append(ROOT / source)
-    assert len(folders) > 10
+        folder = setup["joined_in"](source)
+        if folder is not None:
+            folders.setdefault(folder, []).append(ROOT / source)
+    assert set(folders) == set(setup["JOINED"])
     return list(folders.values())
 
 
