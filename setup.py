@@ -45,6 +45,7 @@ DEVICE_CODE = ("contract", "tt/kernels", "tt/runtime/limits.h")
 JOINED = (
     "ops",
     "ops/tt",
+    "python",
     "tt/backend",
     "tt/backend/aten",
     "tt/backend/fallback",

@@ -352,7 +352,7 @@ def test_files_compiled_as_one_keep_their_names_apart(joined):
     for files in joined:
         for file in files:
             text = file.read_text()
-            if re.search(r"^using namespace", text, re.MULTILINE):
+            if file != files[-1] and re.search(r"^using namespace", text, re.MULTILINE):
                 wrong.append(f"{file.name} has a using-directive, which reaches the next file")
             if file != files[0] and re.search(r"^#define.*?^#include", text, re.MULTILINE | re.DOTALL):
                 wrong.append(f"{file.name} defines a macro for headers that a file before it may have included")

@@ -29,7 +29,18 @@
 namespace moe::python {
 namespace {
 
-using namespace tt::launch;
+using tt::launch::Checks;
+using tt::launch::checks_of;
+using tt::launch::describe;
+using tt::launch::GroupingOutputs;
+using tt::launch::InvalidIdLog;
+using tt::launch::Launch;
+using tt::launch::LocalExperts;
+using tt::launch::Permutation;
+using tt::launch::RouterChoices;
+using tt::launch::row_tensor;
+using tt::launch::Target;
+using tt::launch::Tensor;
 using tt::runtime::ProgramDescription;
 
 // A tensor with a page for each row: its address, the bytes of a row, and those from one page to the next in its bank.
