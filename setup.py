@@ -285,9 +285,7 @@ class BuildLibraries(BuildExtension):
             if torch.__version__ in wanted.specifier:
                 raise
             traceback.print_exc()
-            sys.exit(
-                f"torch {torch.__version__} does not fit: expected {wanted}, as pyproject.toml says. Install that one"
-            )
+            sys.exit(f"it does not compile with torch {torch.__version__}: expected {wanted}, as pyproject.toml says")
 
     def build_extension(self, ext):
         folder = Path(self.get_ext_fullpath(ext.name)).parent
