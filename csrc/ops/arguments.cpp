@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
-#include <string_view>
+#include <string>
 
 #include <c10/core/ScalarType.h>
 #include <c10/util/safe_numerics.h>
@@ -13,8 +13,9 @@
 namespace moe {
 namespace {
 
-std::string_view dtype_name(at::ScalarType dtype) {
-  return c10::getDtypeNames(dtype).first;
+// A copy: what this returned before torch 2.13 is a temporary string.
+std::string dtype_name(at::ScalarType dtype) {
+  return std::string(c10::getDtypeNames(dtype).first);
 }
 
 bool is_one_of(at::ScalarType dtype, std::initializer_list<at::ScalarType> dtypes) {

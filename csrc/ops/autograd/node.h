@@ -17,7 +17,7 @@
 #include <torch/library.h>
 
 #include "ops/find_operator.h"
-#include "torch_versions.h"
+#include "ops/torch_versions.h"
 
 namespace moe::autograd {
 

@@ -1,6 +1,6 @@
 #include "ops/tt/graph.h"
 
-#include "torch_versions.h"
+#include "ops/torch_versions.h"
 
 #if MOE_TORCH_HAS_GRAPHS
 
