@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from support.checks import assert_same_bits
+from torch_moe_ttnn import _C
 from torch_moe_ttnn.testing import make_choices
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -100,8 +101,8 @@ def test_layer():
 
 def test_launch():
     _, *rows = tables("launch.py", "--samples", "3", TORCH_TT_RUNTIME="emulated")
-    assert {row[3] for row in rows} == {"`torch.add` on CPU", *OPERATORS}
-    assert len(rows) == 9
+    assert {row[3] for row in rows} == {"`torch.add` on CPU", *OPERATORS, "`prepare_grouping`"}
+    assert len(rows) == 12
 
 
 def test_replay():
@@ -192,6 +193,55 @@ def test_skew_table(benchmark):
     lines = benchmark.skew_table(clocks | {worst: 1400}).splitlines()
     assert len(lines) == 2 + len(benchmark._SKEWED)
     assert [line.split()[-2] for line in lines[2:]] == ["1.00"] * 3 + ["1.40", "1.00"]
+
+
+@pytest.fixture
+def routing_plans(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("routing_plans")
+
+
+def test_every_plan_of_a_routing(routing_plans):
+    """Each writes the same, and its steps are those that the sources have clocks for."""
+    ids, weights = make_choices(33, 4, 16, id_dtype=torch.uint32)
+    arguments = ids.to("tt"), weights.to("tt"), 16
+    costs = _C.tt.routing_costs(*arguments)
+    assert {kernel for kernel, _ in costs} == {"prepare_routing_few", "prepare_routing_many"}
+    for plan, (_, steps) in enumerate(costs):
+        assert all(count >= 0 and clocks > 0 for _, count, clocks in steps)
+        outputs = _C.tt.prepare_routing_by_plan(*arguments, plan)
+        assert_same_bits([output.cpu() for output in outputs], torch.ops.moe.prepare_routing(ids, weights, 16))
+
+
+@pytest.mark.any_runtime
+def test_fit(routing_plans):
+    """Made-up launches whose clocks are known sums of steps; one step takes nothing, and one is kept."""
+    truth = {("k", "launch"): 900.0, ("k", "row"): 25.0, ("k", "idle"): 0.0, ("k", "read a page"): 45.0}
+    counts = [(1, 3, 5, 2), (1, 7, 1, 1), (1, 20, 8, 4), (1, 90, 2, 9), (2, 40, 30, 3)]
+    plans = []
+    for number, steps in enumerate(counts):
+        plan = routing_plans.Plan("k", {name: n for (_, name), n in zip(truth, steps, strict=True)}, 0)
+        # What is off pulls the idle step below zero.
+        plans.append(plan._replace(clocks=plan.expected(truth) - steps[2] * 0.1 + number % 2))
+    fitted = routing_plans.fit(plans, truth | {("k", "launch"): 1.0, ("k", "row"): 1.0})
+    assert fitted == pytest.approx(truth, rel=0.01)
+
+
+@pytest.mark.any_runtime
+def test_choices_table(routing_plans):
+    """Of two plans, where a model that leaves out rows chooses the one that took twice as long."""
+    clocks = {("k", "launch"): 900.0, ("k", "row"): 25.0}
+    steps = {"launch": 1, "row": 4}, {"launch": 0.5, "row": 70}
+    plans = [routing_plans.Plan("k", dict(counts), taken) for counts, taken in zip(steps, (1000, 2000), strict=True)]
+    shape = routing_plans.Shape(8, 2, 16)
+    models = {"right": clocks, "wrong": clocks | {("k", "row"): 0.0}}
+    table = routing_plans.choices_table({shape: plans}, models)
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    assert cells == [
+        ["right", "1", "1", "1", "1.000", "1.00", "8, 2, 16"],
+        ["wrong", "1", "0", "0", "2.000", "2.00", "8, 2, 16"],
+    ]
+    assert " 10.0% " in routing_plans.errors_table(plans[:1], {"off": {("k", "launch"): 800.0, ("k", "row"): 25.0}})
 
 
 def test_plot(benchmark, tmp_path):

@@ -221,14 +221,21 @@ void bind_launch(pybind11::module_& module) {
 
   pybind11::class_<Target>(m, "Target", "What plans know of a device.")
       .def(
-          pybind11::init(
-              [](uint32_t columns, uint32_t l1_bytes, const std::vector<std::pair<uint32_t, uint32_t>>& noc) {
-                Target target{.grid_x = columns, .l1_bytes = l1_bytes, .noc_coordinates = {}};
-                for (const auto& [x, y] : noc) {
-                  target.noc_coordinates.push_back(x << 16 | y);
-                }
-                return target;
-              }),
+          pybind11::init([](std::string architecture,
+                            uint32_t columns,
+                            uint32_t l1_bytes,
+                            const std::vector<std::pair<uint32_t, uint32_t>>& noc) {
+            Target target{
+                .architecture = std::move(architecture),
+                .grid_x = columns,
+                .l1_bytes = l1_bytes,
+                .noc_coordinates = {}};
+            for (const auto& [x, y] : noc) {
+              target.noc_coordinates.push_back(x << 16 | y);
+            }
+            return target;
+          }),
+          arg("architecture"),
           arg("columns"),
           arg("l1_bytes"),
           arg("noc_coordinates"));

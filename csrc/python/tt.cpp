@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include <torch/csrc/utils/pybind.h>
 
 #include "ops/tt/graph.h"
+#include "ops/tt/routing_plans.h"
 #include "tt/backend/device/devices.h"
 #include "tt/backend/device/interrupts.h"
 #include "tt/backend/device/torch_device.h"
@@ -214,6 +216,23 @@ void bind_device_properties(pybind11::module_& m) {
       });
 }
 
+void bind_routing_plans(pybind11::module_& m) {
+  using Step = std::tuple<const char*, float, float>;
+  m.def(
+      "routing_costs",
+      wrap_pybind_function([](const at::Tensor& selected_experts, const at::Tensor& weights, int64_t num_experts) {
+        std::vector<std::pair<const char*, std::vector<Step>>> plans;
+        for (const auto& [kernel, steps] : routing_costs(selected_experts, weights, num_experts)) {
+          auto& plan = plans.emplace_back(kernel, std::vector<Step>()).second;
+          for (const auto& [name, count, clocks] : steps) {
+            plan.emplace_back(name, count, clocks);
+          }
+        }
+        return plans;
+      }));
+  m.def("prepare_routing_by_plan", wrap_pybind_function_no_gil(&prepare_routing_by_plan));
+}
+
 }  // namespace
 
 void bind_tt(pybind11::module_& module) {
@@ -221,6 +240,7 @@ void bind_tt(pybind11::module_& module) {
   bind_device_properties(m);
   bind_devices(m);
   bind_borrowed_memory(m);
+  bind_routing_plans(m);
   m.def("default_generator", wrap_pybind_function([](c10::DeviceIndex index) { return default_generator(index); }));
   m.def("fallback_mode", wrap_pybind_function(&fallback_mode));
   m.def("set_fallback_mode", wrap_pybind_function(&set_fallback_mode));

@@ -1,17 +1,19 @@
 """Counted launches: the clocks of each on a simulated chip, and the bytes that each moves on the emulated device.
 
-A process launches cases as JSON has them, ``[[operator, T, K, E, A, H, distribution, launches], ...]``, and prints as
-JSON what the device is and what kernels read from its DRAM and wrote to it, where it counts that. A simulator says at
-the end of the process how many clocks passed: those of a launch are the difference between a process that makes it once
-more and one that does not, in slow dispatch. In fast dispatch they depend on the host's timing.
+A process launches cases as JSON has them, ``[[operator, T, K, E, A, H, distribution], ...]``, and prints as JSON what
+the device is, and of each case the clocks where a chip is simulated, and what kernels read from DRAM and wrote to it
+where the device counts that. Clocks are those of slow dispatch: in fast dispatch they depend on the host's timing.
 """
 
+import ctypes
 import json
+import mmap
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -22,8 +24,8 @@ from torch_moe_ttnn.testing import make_choices
 # Bytes a clock between DRAM and the cores: 288 and 512 GB/s, at 1 GHz.
 DRAM_BYTES_A_CLOCK = {"wormhole_b0": 288, "blackhole": 512}
 
-# Cases that one process launches. Each further process launches one of them once more.
-_CASES_A_PROCESS = 8
+# Bytes of memory that can only be a simulated chip's DRAM.
+_LARGE = 2**30
 
 _CLOCKS = re.compile(r"^\[(\d+)\] [\d.]+ seconds", re.MULTILINE)
 
@@ -93,12 +95,62 @@ class Launches(NamedTuple):
     grid: list[int]
     traffic: list[list[int]]
     """Bytes read and written, for each case; none where the device does not count them."""
-    clocks: int | None
-    """Of the whole process; None where there is no simulator."""
+    clocks: list[int]
+    """Of each case; none where there is no simulator."""
 
 
-def _run(cases: Sequence[Case], launches: Sequence[int], **environment: str | None) -> Launches:
-    argument = json.dumps([[*case, count] for case, count in zip(cases, launches, strict=True)])
+def simulated_clocks() -> int:
+    """Return how many clocks this process's simulated chip has run.
+
+    The simulator says so where it ends, so a forked child ends its copy of it.
+
+    Raises:
+        RuntimeError: no chip is simulated, or it does not say so.
+    """
+    library = os.environ.get("TT_METAL_SIMULATOR")
+    if not library:
+        raise RuntimeError("expected a simulated chip: set TT_METAL_SIMULATOR, and what else TT-Metalium wants for it")
+    libc = ctypes.CDLL(None)
+    # The chip's DRAM may be more than this machine has twice, and the child needs none of it.
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        begin, end = (int(address, 16) for address in line.split()[0].split("-"))
+        if end - begin >= _LARGE:
+            libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), mmap.MADV_DONTFORK)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(writing, 1)
+            ctypes.CDLL(library).libttsim_exit()
+            libc.fflush(ctypes.c_void_p.in_dll(libc, "stdout"))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    found = _CLOCKS.search(said)
+    if found is None:
+        raise RuntimeError(f"expected {library} to say its clocks where it ends, got {said!r}")
+    return int(found[1])
+
+
+def clocks_of_call(call: Callable[[], object]) -> int:
+    """Return the clocks that a launch takes: those of two more calls less those of one, with the waits after them."""
+    call()
+    tt.synchronize()
+    counted = [simulated_clocks()]
+    for calls in (1, 2):
+        for _ in range(calls):
+            call()
+        tt.synchronize()
+        counted.append(simulated_clocks())
+    before, after_one, after_two = counted
+    return (after_two - after_one) - (after_one - before)
+
+
+def _run(cases: Sequence[Case], **environment: str | None) -> Launches:
+    argument = json.dumps(cases)
     variables = {**os.environ, **environment}
     process = subprocess.run(
         [sys.executable, "-m", __name__, argument],
@@ -111,8 +163,7 @@ def _run(cases: Sequence[Case], launches: Sequence[int], **environment: str | No
     report = next((line for line in process.stdout.splitlines() if line.startswith("{")), None)
     if process.returncode != 0 or report is None:
         raise RuntimeError(f"{cases}: the process that launches them failed\n{process.stdout}{process.stderr}")
-    clocks = _CLOCKS.search(process.stdout)
-    return Launches(**json.loads(report), clocks=int(clocks[1]) if clocks else None)
+    return Launches(**json.loads(report))
 
 
 def clocks_of(cases: Iterable[Case], grid: str | None = None) -> tuple[dict[Case, int], Launches]:
@@ -121,30 +172,15 @@ def clocks_of(cases: Iterable[Case], grid: str | None = None) -> tuple[dict[Case
     Raises:
         RuntimeError: a process failed, or there is no simulated chip.
     """
-
-    def run(group: Sequence[Case], launches: Sequence[int]) -> tuple[int, Launches]:
-        chip = _run(group, launches, TORCH_TT_RUNTIME="metal", TORCH_TT_GRID=grid)
-        if chip.clocks is None:
-            raise RuntimeError(
-                "expected a simulated chip: set TT_METAL_SIMULATOR, and what else TT-Metalium wants for it"
-            )
-        return chip.clocks, chip
-
-    clocks = {}
     cases = list(dict.fromkeys(cases))
-    for first in range(0, len(cases), _CASES_A_PROCESS):
-        group = cases[first : first + _CASES_A_PROCESS]
-        once, chip = run(group, [1] * len(group))
-        for case in group:
-            more, _ = run(group, [1 + (case == other) for other in group])
-            clocks[case] = more - once
-    return clocks, chip
+    chip = _run(cases, TORCH_TT_RUNTIME="metal", TORCH_TT_GRID=grid)
+    return dict(zip(cases, chip.clocks, strict=True)), chip
 
 
 def traffic_of(cases: Iterable[Case], architecture: str) -> dict[Case, tuple[int, int]]:
     """Return the bytes that each launch reads from DRAM and writes to it, on all cores."""
     cases = list(dict.fromkeys(cases))
-    counted = _run(cases, [1] * len(cases), TORCH_TT_RUNTIME="emulated", TORCH_TT_EMULATED_ARCH=architecture)
+    counted = _run(cases, TORCH_TT_RUNTIME="emulated", TORCH_TT_EMULATED_ARCH=architecture)
     return {case: (read, written) for case, (read, written) in zip(cases, counted.traffic, strict=True)}
 
 
@@ -165,22 +201,23 @@ def call_of(case: Case) -> Callable[[], object]:
 
 def main() -> None:
     """Launch, as the module says."""
-    cases = [(Case(*fields), launches) for *fields, launches in json.loads(sys.argv[1])]
-    calls = [call_of(case) for case, _ in cases]
     properties = tt.get_device_properties()
-    traffic = []
-    for (case, launches), call in zip(cases, calls, strict=True):
-        before = tt.num_launches()
-        counted = tt.dram_traffic() if properties.runtime == "emulated" else None
-        for _ in range(launches):
-            call()
-        if tt.num_launches() - before != launches:
-            raise SystemExit(f"{case.operator}: expected one launch a call, got {tt.num_launches() - before}")
-        if counted is not None:
-            traffic.append([after - at for after, at in zip(tt.dram_traffic(), counted, strict=True)])
+    is_emulated = properties.runtime == "emulated"
+    traffic, clocks = [], []
+    for case in (Case(*fields) for fields in json.loads(sys.argv[1])):
+        call = call_of(case)
+        launches = tt.num_launches()
+        counted = tt.dram_traffic() if is_emulated else (0, 0)
+        call()
+        if tt.num_launches() - launches != 1:
+            raise SystemExit(f"{case.operator}: expected one launch a call, got {tt.num_launches() - launches}")
+        if is_emulated:
+            traffic.append([after - before for after, before in zip(tt.dram_traffic(), counted, strict=True)])
+        else:
+            clocks.append(clocks_of_call(call))
     tt.synchronize()
     report = {"name": properties.name, "architecture": properties.architecture, "grid": properties.grid}
-    print(json.dumps(report | {"traffic": traffic}))
+    print(json.dumps(report | {"traffic": traffic, "clocks": clocks}))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,9 @@ class Device:
                 core = device.worker_core_from_logical_core(ttnn.CoreCoord(x, y))
                 noc.append((core.x, core.y))
         self._target_for_few, self._target = (
-            _C.launch.Target(columns=grid.x, l1_bytes=size, noc_coordinates=noc)
+            _C.launch.Target(
+                architecture=device.arch().name.lower(), columns=grid.x, l1_bytes=size, noc_coordinates=noc
+            )
             for size in (_L1_BYTES_FOR_FEW, _L1_BYTES)
         )
         self.programs = Programs(grid.x)

@@ -25,7 +25,8 @@ struct L1Shares {
 
 // What plans know of a device.
 struct Target {
-  uint32_t grid_x;  // columns of worker cores
+  std::string architecture;  // tt-metal's name of the chip
+  uint32_t grid_x;           // columns of worker cores
   // Bytes of L1 that the circular buffers of a launch may take on a core, a multiple of kAlignment. The kernels align
   // what they keep there themselves: each buffer has kAlignment more than is counted here.
   uint32_t l1_bytes;

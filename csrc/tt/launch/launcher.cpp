@@ -18,7 +18,11 @@ uint32_t l1_bytes_of(const runtime::DeviceProperties& properties) {
 
 Target target_of(const runtime::Device& device) {
   const runtime::DeviceProperties& properties = device.properties();
-  Target target{.grid_x = properties.grid_x, .l1_bytes = l1_bytes_of(properties), .noc_coordinates = {}};
+  Target target{
+      .architecture = properties.architecture,
+      .grid_x = properties.grid_x,
+      .l1_bytes = l1_bytes_of(properties),
+      .noc_coordinates = {}};
   for (uint32_t core = 0; core < properties.num_cores(); ++core) {
     const auto [x, y] = device.noc_coordinates(core);
     target.noc_coordinates.push_back(x << 16 | y);

@@ -1,7 +1,9 @@
 #include "tt/launch/prepare_routing.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <variant>
 #include <vector>
 
 #include "tt/launch/arguments.h"
@@ -12,6 +14,10 @@
 
 namespace moe::tt::launch {
 namespace {
+
+// The kernels.
+constexpr const char* kFew = "prepare_routing_few";
+constexpr const char* kMany = "prepare_routing_many";
 
 // The rows of one launch, at most. A kernel counts the bytes of a run of padding, which may be all of a core's rows, in
 // 32 bits.
@@ -28,30 +34,54 @@ uint32_t page_size(const Tensor& tensor) {
   return tensor.pages() == kernels::kFlatPages ? uint32_t{1} << tensor.range.page_size_log2 : 0;
 }
 
-// A call: what all of its launches have in common, whichever kernel they are of.
-class RoutingCall {
+// A plan of either kernel.
+using RoutingPlan = std::variant<RoutingFewLaunches, RoutingManyLaunches>;
+
+float total_clocks(const RoutingPlan& plan) {
+  return std::visit([](const auto& launches) { return launches.clocks; }, plan);
+}
+
+// What plans depend on.
+class RoutingPlanner {
  public:
-  RoutingCall(
-      const Target& target,
-      const RouterChoices& choices,
-      const kernels::InvalidIdArgs& invalid_ids,
-      const Tensor& counts,
-      const Tensor& tokens,
-      const Tensor& weights,
-      std::optional<uint32_t> max_tokens)
+  RoutingPlanner(const Target& target, const RouterChoices& choices, std::optional<uint32_t> max_tokens)
       : target_(target),
         choices_(choices),
-        invalid_ids_(invalid_ids),
-        counts_(counts),
-        tokens_(tokens),
-        weights_(weights),
-        has_max_tokens_(max_tokens.has_value()),
         layout_(
             RoutingLayout<uint64_t>::of_width(
                 choices.num_rows(), max_tokens.value_or(choices.num_tokens * choices.top_k))) {
     check_countable(layout_.num_rows, layout_.row_width);
   }
 
+  const RoutingLayout<uint64_t>& layout() const {
+    return layout_;
+  }
+
+  // One or more.
+  std::vector<RoutingPlan> plans() const {
+    const RoutingProblem problem = this->problem();
+    const RoutingLimits limits = this->limits();
+    std::vector<RoutingPlan> plans;
+    if (const auto few = plan_routing_few(problem, limits)) {
+      plans.emplace_back(*few);
+    }
+    std::ranges::copy(plans_routing_many(problem, limits), std::back_inserter(plans));
+    if (plans.empty()) {
+      throw runtime::DeviceError(
+          str("expected L1 for a choice or more, got ",
+              limits.l1.worker_bytes,
+              " bytes a worker and ",
+              limits.l1.shared_bytes,
+              " bytes that a core's workers share"));
+    }
+    return plans;
+  }
+
+  bool is_blackhole() const {
+    return target_.architecture == "blackhole";
+  }
+
+ private:
   RoutingProblem problem() const {
     return {
         .num_choices = choices_.num_tokens * choices_.top_k,
@@ -68,10 +98,36 @@ class RoutingCall {
   }
 
   RoutingLimits limits() const {
-    RoutingLimits limits{.num_cores = target_.num_cores(), .l1 = target_.l1_shares()};
+    RoutingLimits limits{.is_blackhole = is_blackhole(), .num_cores = target_.num_cores(), .l1 = target_.l1_shares()};
     limits.l1.worker_bytes = bytes_beside_row_map(choices_, limits.l1.worker_bytes);
     return limits;
   }
+
+  const Target& target_;
+  const RouterChoices& choices_;
+  const RoutingLayout<uint64_t> layout_;
+};
+
+// A call: what all of its launches have in common, whichever kernel they are of.
+class RoutingCall {
+ public:
+  RoutingCall(
+      const Target& target,
+      const RouterChoices& choices,
+      const RoutingLayout<uint64_t>& layout,
+      const kernels::InvalidIdArgs& invalid_ids,
+      const Tensor& counts,
+      const Tensor& tokens,
+      const Tensor& weights,
+      bool has_max_tokens)
+      : target_(target),
+        choices_(choices),
+        layout_(layout),
+        invalid_ids_(invalid_ids),
+        counts_(counts),
+        tokens_(tokens),
+        weights_(weights),
+        has_max_tokens_(has_max_tokens) {}
 
   std::vector<Launch> launches(const RoutingFewLaunches& few) const {
     return launches(few.launch_rows, [&](const kernels::RoutingArgs& routing) {
@@ -81,7 +137,7 @@ class RoutingCall {
           .shared = kernels::RoutingFewShared::of(few.plan, choices_.id_size, choices_.weight_size),
           .scratch =
               kernels::RoutingFewScratch::of(few.plan, routing.row_width, choices_.weight_size, choices_.ids.pages())};
-      Launch launch = launch_of("prepare_routing_few", target_.whole_rows(1u << few.plan.num_cores_log2));
+      Launch launch = launch_of(kFew, target_.whole_rows(1u << few.plan.num_cores_log2));
       launch.num_semaphores = kernels::kNumRoutingFewSemaphores;
       launch.common_args.assign(words(args).begin(), words(args).end());
       return launch;
@@ -96,7 +152,7 @@ class RoutingCall {
           .plan = many.plan,
           .shared = kernels::RoutingManyShared::of(many.plan, choice_rows, choices_.id_size, choices_.weight_size),
           .scratch = kernels::RoutingManyScratch::of(many.plan, choices_.ids.pages())};
-      Launch launch = launch_of("prepare_routing_many", many.plan.num_cores);
+      Launch launch = launch_of(kMany, many.plan.num_cores);
       launch.num_semaphores = kernels::kNumEveryoneSemaphores;
       launch.common_args = target_.with_coordinates(words(args), launch.num_cores);
       return launch;
@@ -140,12 +196,12 @@ class RoutingCall {
 
   const Target& target_;
   const RouterChoices& choices_;
+  const RoutingLayout<uint64_t>& layout_;
   const kernels::InvalidIdArgs& invalid_ids_;
   const Tensor& counts_;
   const Tensor& tokens_;
   const Tensor& weights_;
   const bool has_max_tokens_;
-  const RoutingLayout<uint64_t> layout_;
 };
 
 }  // namespace
@@ -157,25 +213,14 @@ std::vector<Launch> plan_prepare_routing(
     const Tensor& counts,
     const Tensor& tokens,
     const Tensor& weights,
-    std::optional<uint32_t> max_tokens) {
-  const RoutingCall call(target, choices, invalid_ids, counts, tokens, weights, max_tokens);
-  const RoutingProblem problem = call.problem();
-  const RoutingLimits limits = call.limits();
-  const auto few = plan_routing_few(problem, limits);
-  const std::vector<RoutingManyLaunches> plans = plans_routing_many(problem, limits);
-  const auto many = std::ranges::min_element(plans, {}, &RoutingManyLaunches::clocks);
-  if (few && (many == plans.end() || few->clocks <= many->clocks)) {
-    return call.launches(*few);
-  }
-  if (many == plans.end()) {
-    throw runtime::DeviceError(
-        str("expected L1 for a choice or more, got ",
-            limits.l1.worker_bytes,
-            " bytes a worker and ",
-            limits.l1.shared_bytes,
-            " bytes that a core's workers share"));
-  }
-  return call.launches(*many);
+    std::optional<uint32_t> max_tokens,
+    std::optional<size_t> plan) {
+  const RoutingPlanner planner(target, choices, max_tokens);
+  const std::vector<RoutingPlan> plans = planner.plans();
+  const RoutingPlan& chosen = plan ? plans.at(*plan) : *std::ranges::min_element(plans, {}, total_clocks);
+  const RoutingCall call(
+      target, choices, planner.layout(), invalid_ids, counts, tokens, weights, max_tokens.has_value());
+  return std::visit([&](const auto& launches) { return call.launches(launches); }, chosen);
 }
 
 void prepare_routing(
@@ -184,13 +229,34 @@ void prepare_routing(
     const Tensor& counts,
     const Tensor& tokens,
     const Tensor& weights,
-    std::optional<uint32_t> max_tokens) {
+    std::optional<uint32_t> max_tokens,
+    std::optional<size_t> plan) {
   launcher.call(
       checks_of(kPrepareRouting, choices),
       tensors_of(choices, {counts, tokens, weights}),
       [&](const kernels::InvalidIdArgs& invalid_ids) {
-        return plan_prepare_routing(launcher.target, choices, invalid_ids, counts, tokens, weights, max_tokens);
+        return plan_prepare_routing(launcher.target, choices, invalid_ids, counts, tokens, weights, max_tokens, plan);
       });
+}
+
+std::vector<RoutingCost> routing_costs(
+    const Target& target, const RouterChoices& choices, std::optional<uint32_t> max_tokens) {
+  const RoutingPlanner planner(target, choices, max_tokens);
+  const auto cost = [&](const char* kernel, const auto& steps, const auto& counts) {
+    RoutingCost cost{kernel, {}};
+    for (size_t step = 0; step < steps.size(); ++step) {
+      cost.steps.push_back({steps[step].name, counts[step], steps[step].clocks(planner.is_blackhole())});
+    }
+    return cost;
+  };
+  std::vector<RoutingCost> costs;
+  for (const RoutingPlan& plan : planner.plans()) {
+    const auto* few = std::get_if<RoutingFewLaunches>(&plan);
+    costs.push_back(
+        few != nullptr ? cost(kFew, kRoutingFewSteps, few->counts)
+                       : cost(kMany, kRoutingManySteps, std::get<RoutingManyLaunches>(plan).counts));
+  }
+  return costs;
 }
 
 }  // namespace moe::tt::launch

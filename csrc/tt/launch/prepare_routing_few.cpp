@@ -14,34 +14,20 @@ using kernels::kProcessors;
 using kernels::RoutingFewPlan;
 using kernels::RoutingFewScratch;
 
-// Clocks of the steps: the least squares of all plans for 84 shapes on simulated Wormhole (docs/performance.md). A page
-// to read is what a profile has.
-constexpr RoutingSteps<kNumFewSteps> kClocks = [] {
-  RoutingSteps<kNumFewSteps> clocks{};
-  clocks[kFewLaunch] = 930;
-  clocks[kFewReadPage] = 45;
-  clocks[kFewUnpack] = 7;
-  clocks[kFewLook] = 3.6F;
-  clocks[kFewFound] = 17;
-  clocks[kFewRow] = 160;
-  clocks[kFewPage] = 38;
-  return clocks;
-}();
-
 // Those of a launch where choices are spread evenly over the experts.
-RoutingSteps<kNumFewSteps> steps_of(const RoutingProblem& problem, const RoutingFewPlan& plan) {
+RoutingStepCounts<kNumFewSteps> counts_of(const RoutingProblem& problem, const RoutingFewPlan& plan) {
   const auto rows = static_cast<float>(plan.row_share);
-  RoutingSteps<kNumFewSteps> steps{};
-  steps[kFewLaunch] = 1;
-  steps[kFewReadPage] = problem.read_pages(plan.slice);
-  steps[kFewUnpack] = problem.unpacked(plan.slice);
-  steps[kFewLook] = static_cast<float>(plan.slice);
-  steps[kFewFound] =
+  RoutingStepCounts<kNumFewSteps> counts{};
+  counts[kFewLaunch] = 1;
+  counts[kFewReadPage] = problem.read_pages(plan.slice);
+  counts[kFewUnpack] = problem.unpacked(plan.slice);
+  counts[kFewLook] = static_cast<float>(plan.slice);
+  counts[kFewFound] =
       static_cast<float>(problem.num_choices) * std::min(rows / static_cast<float>(problem.choice_rows), 1.0F);
-  steps[kFewRow] = rows;
-  steps[kFewPage] =
+  counts[kFewRow] = rows;
+  counts[kFewPage] =
       rows * static_cast<float>(problem.row_width) * sizeof(uint32_t) / static_cast<float>(kernels::kMaxPageSize);
-  return steps;
+  return counts;
 }
 
 }  // namespace
@@ -68,11 +54,11 @@ std::optional<RoutingFewLaunches> plan_routing_few(const RoutingProblem& problem
     return std::nullopt;
   }
   const uint32_t launch_rows = plan.row_share * num_cores;
-  RoutingSteps<kNumFewSteps> steps = steps_of(problem, plan);
-  for (float& step : steps) {
-    step *= static_cast<float>(count_of(problem.num_rows, launch_rows));
+  RoutingStepCounts<kNumFewSteps> counts = counts_of(problem, plan);
+  for (float& count : counts) {
+    count *= static_cast<float>(count_of(problem.num_rows, launch_rows));
   }
-  return RoutingFewLaunches{plan, launch_rows, steps, clocks_of(steps, kClocks)};
+  return RoutingFewLaunches{plan, launch_rows, counts, clocks_of(counts, kRoutingFewSteps, limits)};
 }
 
 }  // namespace moe::tt::launch

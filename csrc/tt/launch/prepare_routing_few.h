@@ -11,20 +11,31 @@ namespace moe::tt::launch {
 enum RoutingFewStep {
   kFewLaunch,
   kFewReadPage,
-  kFewUnpack,  // a choice, where pages are rows
-  kFewLook,    // at a choice, whether it is for the core
-  kFewFound,   // a choice that is: to note it and to put it into its row
-  kFewRow,     // to begin and to count
-  kFewPage,    // of the core's rows, to fill and to write
+  kFewUnpack,
+  kFewLook,
+  kFewFound,
+  kFewRow,
+  kFewPage,
   kNumFewSteps,
 };
+
+// In the order above. Choices are unpacked where pages are rows. benchmarks/routing_plans.py fits the clocks.
+inline constexpr RoutingSteps<kNumFewSteps> kRoutingFewSteps{{
+    {"launch", 978, 1067},
+    {"read a page", 45, 45},
+    {"unpack a choice", 7, 7},
+    {"look at a choice", 3.2F, 3.3F},
+    {"note and put a choice of the core", 17.7F, 17.7F},
+    {"begin and count a row", 156, 162},
+    {"fill and write a page", 54, 52},
+}};
 
 // How the kernel prepare_routing_few.cpp writes a call's rows: so many in each launch.
 struct RoutingFewLaunches {
   kernels::RoutingFewPlan plan;
   uint32_t launch_rows;
-  RoutingSteps<kNumFewSteps> steps;  // of all launches
-  float clocks;                      // about
+  RoutingStepCounts<kNumFewSteps> counts;  // of all launches
+  float clocks;                            // about
 };
 
 // The plan; none where L1 is too small.

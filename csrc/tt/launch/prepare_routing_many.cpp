@@ -18,45 +18,27 @@ using kernels::RoutingManyShared;
 // Cores of a team, at most: with more, a launch of the other kernel takes fewer clocks.
 constexpr uint32_t kMaxTeamCores = 16;
 
-// Clocks of the steps: the least squares of all plans for 84 shapes on simulated Wormhole (docs/performance.md). Where
-// choices are evenly spread, counting and putting are not told from looking; these and a page to read are about what a
-// profile has.
-constexpr RoutingSteps<kNumManySteps> kClocks = [] {
-  RoutingSteps<kNumManySteps> clocks{};
-  clocks[kManyRound] = 1480;
-  clocks[kManyReadPage] = 45;
-  clocks[kManyUnpack] = 7;
-  clocks[kManyCount] = 2;
-  clocks[kManyAddUp] = 9;
-  clocks[kManyTeam] = 3.2F;
-  clocks[kManyRow] = 26;
-  clocks[kManyRun] = 110;
-  clocks[kManyLook] = 4.8F;
-  clocks[kManyPut] = 8;
-  clocks[kManyPage] = 24;
-  return clocks;
-}();
-
 // Those of a launch where choices are spread evenly over the experts.
-RoutingSteps<kNumManySteps> steps_of(const RoutingProblem& problem, const RoutingManyPlan& plan, uint32_t launch_rows) {
+RoutingStepCounts<kNumManySteps> counts_of(
+    const RoutingProblem& problem, const RoutingManyPlan& plan, uint32_t launch_rows) {
   const auto rounds = static_cast<float>(plan.num_rounds);
   const auto team_slice = static_cast<float>(plan.team_slice());
   const auto rows = static_cast<float>(plan.team_row_share);
   const auto row_choices = team_slice / static_cast<float>(problem.choice_rows);  // of a team's in a round
-  RoutingSteps<kNumManySteps> steps{};
-  steps[kManyRound] = rounds;
-  steps[kManyReadPage] = rounds * problem.read_pages(plan.team_cores * plan.slice);
-  steps[kManyUnpack] = rounds * problem.unpacked(plan.team_cores * plan.slice);
-  steps[kManyCount] = rounds * static_cast<float>(plan.slice);
-  steps[kManyAddUp] = rounds * static_cast<float>(plan.row_share * plan.num_cores);
-  steps[kManyTeam] = rounds * static_cast<float>(plan.row_share * plan.num_teams);
-  steps[kManyRow] = rounds * rows;
-  steps[kManyRun] = rounds * rows * (1 - std::exp(-row_choices));
-  steps[kManyLook] = rounds * team_slice;
-  steps[kManyPut] = rounds * rows * row_choices;
-  steps[kManyPage] = static_cast<float>(launch_rows) * static_cast<float>(problem.row_width) * sizeof(uint32_t) /
-                     static_cast<float>(plan.num_cores * kernels::kMaxPageSize);
-  return steps;
+  RoutingStepCounts<kNumManySteps> counts{};
+  counts[kManyRound] = rounds;
+  counts[kManyReadPage] = rounds * problem.read_pages(plan.team_cores * plan.slice);
+  counts[kManyUnpack] = rounds * problem.unpacked(plan.team_cores * plan.slice);
+  counts[kManyCount] = rounds * static_cast<float>(plan.slice);
+  counts[kManyAddUp] = rounds * static_cast<float>(plan.row_share * plan.num_cores);
+  counts[kManyTeam] = rounds * static_cast<float>(plan.row_share * plan.num_teams);
+  counts[kManyRow] = rounds * rows;
+  counts[kManyRun] = rounds * rows * (1 - std::exp(-row_choices));
+  counts[kManyLook] = rounds * team_slice;
+  counts[kManyPut] = rounds * rows * row_choices;
+  counts[kManyPage] = static_cast<float>(launch_rows) * static_cast<float>(problem.row_width) * sizeof(uint32_t) /
+                      static_cast<float>(plan.num_cores * kernels::kMaxPageSize);
+  return counts;
 }
 
 // A launch's plan for so many rows. Its slice is 0 if L1 is too small.
@@ -109,11 +91,11 @@ std::vector<RoutingManyLaunches> plans_routing_many(const RoutingProblem& proble
       if (plan.slice == 0) {
         continue;
       }
-      RoutingSteps<kNumManySteps> steps = steps_of(problem, plan, launch_rows);
-      for (float& step : steps) {
-        step *= static_cast<float>(count_of(problem.num_rows, launch_rows));
+      RoutingStepCounts<kNumManySteps> counts = counts_of(problem, plan, launch_rows);
+      for (float& count : counts) {
+        count *= static_cast<float>(count_of(problem.num_rows, launch_rows));
       }
-      plans.push_back({plan, launch_rows, steps, clocks_of(steps, kClocks)});
+      plans.push_back({plan, launch_rows, counts, clocks_of(counts, kRoutingManySteps, limits)});
     }
     if (launch_rows == 1) {
       break;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <numeric>
 
 #include "tt/kernels/common/args.h"
@@ -43,17 +44,36 @@ struct RoutingProblem {
 };
 
 struct RoutingLimits {
+  bool is_blackhole;
   uint32_t num_cores;
   L1Shares l1;
 };
 
-// How often the slowest worker of a launch takes each of a kernel's steps, or how many clocks each takes it.
-template <size_t kNumSteps>
-using RoutingSteps = std::array<float, kNumSteps>;
+// A step of a kernel, and the clocks that a worker takes for it.
+struct RoutingStep {
+  const char* name;
+  float wormhole;
+  float blackhole;
+
+  float clocks(bool is_blackhole) const {
+    return is_blackhole ? blackhole : wormhole;
+  }
+};
 
 template <size_t kNumSteps>
-float clocks_of(const RoutingSteps<kNumSteps>& steps, const RoutingSteps<kNumSteps>& clocks) {
-  return std::inner_product(steps.begin(), steps.end(), clocks.begin(), 0.0F);
+using RoutingSteps = std::array<RoutingStep, kNumSteps>;
+
+// How often the slowest worker takes each of them.
+template <size_t kNumSteps>
+using RoutingStepCounts = std::array<float, kNumSteps>;
+
+template <size_t kNumSteps>
+float clocks_of(
+    const RoutingStepCounts<kNumSteps>& counts, const RoutingSteps<kNumSteps>& steps, const RoutingLimits& limits) {
+  return std::transform_reduce(
+      counts.begin(), counts.end(), steps.begin(), 0.0F, std::plus(), [&](float count, const RoutingStep& step) {
+        return count * step.clocks(limits.is_blackhole);
+      });
 }
 
 }  // namespace moe::tt::launch
