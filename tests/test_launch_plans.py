@@ -13,9 +13,7 @@ RECORDS = (4096, 64, 64)
 @pytest.fixture
 def target():
     noc = [(18 + core % COLUMNS, 18 + core // COLUMNS) for core in range(COLUMNS * ROWS)]
-    return _C.launch.Target(
-        architecture="wormhole_b0", columns=COLUMNS, l1_bytes=256 * 1024, noc_coordinates=noc
-    )
+    return _C.launch.Target(architecture="wormhole_b0", columns=COLUMNS, l1_bytes=256 * 1024, noc_coordinates=noc)
 
 
 @pytest.fixture
