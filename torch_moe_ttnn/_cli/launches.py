@@ -135,15 +135,15 @@ def simulated_clocks() -> int:
     return int(found[1])
 
 
-def clocks_of_call(call: Callable[[], object]) -> int:
+def clocks_of_call(call: Callable[[], object], wait: Callable[[], object] = tt.synchronize) -> int:
     """Return the clocks that a launch takes: those of two more calls less those of one, with the waits after them."""
     call()
-    tt.synchronize()
+    wait()
     counted = [simulated_clocks()]
     for calls in (1, 2):
         for _ in range(calls):
             call()
-        tt.synchronize()
+        wait()
         counted.append(simulated_clocks())
     before, after_one, after_two = counted
     return (after_two - after_one) - (after_one - before)

@@ -19,7 +19,7 @@ RoutingStepCounts<kNumFewSteps> counts_of(const RoutingProblem& problem, const R
   const auto rows = static_cast<float>(plan.row_share);
   RoutingStepCounts<kNumFewSteps> counts{};
   counts[kFewLaunch] = 1;
-  counts[kFewReadPage] = problem.read_pages(plan.slice);
+  counts[kFewReadPage] = problem.reads(plan.slice);
   counts[kFewUnpack] = problem.unpacked(plan.slice);
   counts[kFewLook] = static_cast<float>(plan.slice);
   counts[kFewFound] =

@@ -23,7 +23,7 @@ enum RoutingFewStep {
 inline constexpr RoutingSteps<kNumFewSteps> kRoutingFewSteps{{
     {"launch", 978, 1067},
     {"read a page", 45, 45},
-    {"unpack a choice", 7, 7},
+    {"unpack a choice", 3.3F, 3.3F},
     {"look at a choice", 3.2F, 3.3F},
     {"note and put a choice of the core", 17.7F, 17.7F},
     {"begin and count a row", 156, 162},

@@ -27,7 +27,7 @@ RoutingStepCounts<kNumManySteps> counts_of(
   const auto row_choices = team_slice / static_cast<float>(problem.choice_rows);  // of a team's in a round
   RoutingStepCounts<kNumManySteps> counts{};
   counts[kManyRound] = rounds;
-  counts[kManyReadPage] = rounds * problem.read_pages(plan.team_cores * plan.slice);
+  counts[kManyReadPage] = rounds * problem.reads(plan.team_cores * plan.slice);
   counts[kManyUnpack] = rounds * problem.unpacked(plan.team_cores * plan.slice);
   counts[kManyCount] = rounds * static_cast<float>(plan.slice);
   counts[kManyAddUp] = rounds * static_cast<float>(plan.row_share * plan.num_cores);

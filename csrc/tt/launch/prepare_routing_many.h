@@ -27,7 +27,7 @@ enum RoutingManyStep {
 inline constexpr RoutingSteps<kNumManySteps> kRoutingManySteps{{
     {"round", 1613, 1649},
     {"read a page", 45, 45},
-    {"unpack a choice", 7, 7},
+    {"unpack a choice", 3.3F, 3.3F},
     {"count a choice", 3.1F, 2.6F},
     {"add up a core's count of a row", 8.4F, 8.8F},
     {"leave a team's rank of a row", 3.4F, 5.1F},

@@ -2,6 +2,7 @@
 
 // What the plans of both of the routing's kernels know, and how they are compared.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <numeric>
 
 #include "tt/kernels/common/args.h"
+#include "tt/launch/arguments.h"
 #include "tt/launch/launch.h"
 
 namespace moe::tt::launch {
@@ -30,17 +32,21 @@ struct RoutingProblem {
   uint32_t unit() const {
     return pages == kernels::kRowPages ? top_k : 1;
   }
-  // Pages that so many choices are read from, where pages are flat; choices that are copied to their places, where
-  // pages are rows.
-  float read_pages(uint32_t choices) const {
-    return pages == kernels::kRowPages
-               ? 0
-               : static_cast<float>(choices) * (static_cast<float>(id_size) / static_cast<float>(id_page_size) +
-                                                static_cast<float>(weight_size) / static_cast<float>(weight_page_size));
+  // Reads of so many choices' ids and weights: of pages, or of all rows in a bank.
+  float reads(uint32_t choices) const {
+    if (pages == kernels::kRowPages) {
+      return static_cast<float>(2 * std::min(count_of(choices, top_k), kBanks));
+    }
+    return static_cast<float>(choices) * (static_cast<float>(id_size) / static_cast<float>(id_page_size) +
+                                          static_cast<float>(weight_size) / static_cast<float>(weight_page_size));
   }
+  // Choices that are copied to their places, where pages are rows. A row takes as long as so many choices more.
   float unpacked(uint32_t choices) const {
-    return pages == kernels::kRowPages ? static_cast<float>(choices) : 0;
+    return pages == kernels::kRowPages ? static_cast<float>(choices + 9 * count_of(choices, top_k)) : 0;
   }
+
+ private:
+  static constexpr uint32_t kBanks = 12;  // of DRAM: about as many as chips have
 };
 
 struct RoutingLimits {
