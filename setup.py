@@ -25,8 +25,11 @@ from setuptools.command.build_py import build_py
 os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
 
 import torch
-from packaging.requirements import Requirement  # setuptools has it
+from packaging.specifiers import SpecifierSet  # setuptools has it
 from torch.utils.cpp_extension import BuildExtension, get_cxx_compiler, include_paths, library_paths
+
+# Releases of torch; csrc/ops/torch_versions.h has what differs between them.
+WRITTEN_FOR = SpecifierSet(">=2.11,<2.15")
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = "torch_moe_ttnn"
@@ -281,11 +284,10 @@ class BuildLibraries(BuildExtension):
         try:
             super().build_extensions()
         except Exception:
-            (wanted,) = (name for name in map(Requirement, self.distribution.install_requires) if name.name == "torch")
-            if torch.__version__ in wanted.specifier:
+            if torch.__version__ in WRITTEN_FOR:
                 raise
             traceback.print_exc()
-            sys.exit(f"it does not compile with torch {torch.__version__}: expected {wanted}, as pyproject.toml says")
+            sys.exit(f"it does not compile with torch {torch.__version__}: expected a release {WRITTEN_FOR}")
 
     def build_extension(self, ext):
         folder = Path(self.get_ext_fullpath(ext.name)).parent
@@ -334,6 +336,9 @@ class BuildPyAndDeviceCode(build_py):
 
 setup(
     description=description(),
+    # The compiled files fit the release of torch that they were built with. Nothing here needs NumPy, but torch warns
+    # where there is none.
+    install_requires=[f"torch=={PLACE['minor_of'](torch.__version__)}.*", "safetensors>=0.5", "numpy"],
     ext_modules=[library(), bindings(), metal_library()],
     cmdclass={"build_ext": BuildLibraries, "build_py": BuildPyAndDeviceCode},
 )

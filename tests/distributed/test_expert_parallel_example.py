@@ -36,7 +36,7 @@ def test_no_such_device(monkeypatch, capsys):
 
 @pytest.mark.parametrize(("num_ranks", "device"), [(2, "cpu"), (4, "cpu"), (2, "tt")])
 def test_as_one_process(num_ranks, device, tmp_path):
-    # An environment with the package alone has no NumPy, which some calls of torch.distributed need.
+    # NumPy is installed so that torch does not warn, and nothing needs it; some calls of torch.distributed would.
     (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError(__name__)")
     # torchrun of this Python, at a port that is free.
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_ranks)]
