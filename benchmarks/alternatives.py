@@ -23,6 +23,7 @@ from transformers.integrations import moe
 from _measure import alternately, duration, machine, median_ratio
 from _plain import plain_grouping, plain_mapping, plain_routing
 from torch_moe_ttnn._cli.plot import drawing
+from torch_moe_ttnn._cli.progress import progress
 from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import MODELS, make_choices
 
@@ -146,7 +147,8 @@ def main(argv: list[str] | None = None) -> None:
     with mock.patch.object(moe, "_grouped_linear", _stop):
         for operator in arguments.operators:
             functions = functions_of(operator, arguments.ways)
-            for model, tokens in itertools.product(arguments.models, arguments.tokens):
+            cases = list(itertools.product(arguments.models, arguments.tokens))
+            for model, tokens in progress(cases, lambda case, operator=operator: f"{operator} {case[0]} {case[1]}"):
                 measured.append(measure(operator, model, tokens, functions, arguments.seconds))
     print(table(measured, arguments.ways))
     if arguments.plot:

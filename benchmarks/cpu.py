@@ -22,6 +22,7 @@ from torch import Tensor
 from _measure import alternately, duration, machine, median_ratio, size
 from _plain import plain_mapping, plain_routing
 from torch_moe_ttnn import PADDING_TOKEN, padded_num_experts
+from torch_moe_ttnn._cli.progress import progress
 from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import MODELS, make_choices
 
@@ -185,7 +186,8 @@ def main(argv: list[str] | None = None) -> None:
 
     print(f"{machine()}. Weights bfloat16, ids int64, choices uniform.", flush=True)
     measured, memory = [], []
-    for name, model, tokens in itertools.product(arguments.operators, arguments.models, arguments.tokens):
+    cases = itertools.product(arguments.operators, arguments.models, arguments.tokens)
+    for name, model, tokens in progress(list(cases)):
         num_experts, top_k, _ = MODELS[model]
         case = CASES[name](*make_choices(tokens, top_k, num_experts), num_experts)
         if case.output_bytes > MAX_BYTES:

@@ -25,6 +25,7 @@ from typing import Any
 import torch
 
 from _measure import duration, machine
+from torch_moe_ttnn._cli.progress import progress
 from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import make_choices
 
@@ -133,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
         torch.tt.init()
         print(f"{torch.tt.get_device_name()}; {machine()}. Ids int32, weights bfloat16.\n")
         rows = []
-        for tokens, top_k, num_experts in SHAPES:
+        for tokens, top_k, num_experts in progress(SHAPES):
             ids, weights = make_choices(tokens, top_k, num_experts, id_dtype=torch.int32)
             cells = [f"{tokens}", f"{top_k}", f"{num_experts}"]
             times = _times(lambda weights=weights: torch.add(weights, weights), lambda: None, arguments.samples)

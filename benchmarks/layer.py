@@ -21,6 +21,7 @@ from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeExperts
 
 import torch_moe_ttnn.transformers
 from _measure import alternately, duration, machine, median_ratio
+from torch_moe_ttnn._cli.progress import progress
 from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import make_choices
 
@@ -155,8 +156,8 @@ def main(argv: list[str] | None = None) -> None:
 
     lines = []
     with torch.inference_mode():
-        for (name, sizes), dtype, tokens in itertools.product(MODELS.items(), DTYPES, arguments.tokens):
-            layer = Layer(sizes, tokens, dtype)
+        for name, dtype, tokens in progress(list(itertools.product(MODELS, DTYPES, arguments.tokens))):
+            layer = Layer(MODELS[name], tokens, dtype)
             for threads in arguments.threads:
                 torch.set_num_threads(threads)
                 cells = layer_row(layer, arguments.seconds)
@@ -170,7 +171,7 @@ def main(argv: list[str] | None = None) -> None:
     model = Qwen3MoeForCausalLM(
         config_of(sizes, num_hidden_layers=4, num_attention_heads=8, num_key_value_heads=2)
     ).eval()
-    for dtype, batch_size, threads in itertools.product(DTYPES, arguments.batches, arguments.threads):
+    for dtype, batch_size, threads in progress(list(itertools.product(DTYPES, arguments.batches, arguments.threads))):
         torch.set_num_threads(threads)
         cells = generation_row(model.to(dtype), batch_size, arguments.new_tokens, arguments.seconds)
         lines.append((str(dtype).removeprefix("torch."), batch_size, threads, *cells))

@@ -23,6 +23,7 @@ import torch
 
 from torch_moe_ttnn import _C, tt
 from torch_moe_ttnn._cli.launches import clocks_of_call
+from torch_moe_ttnn._cli.progress import progress
 from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import make_choices
 
@@ -167,7 +168,7 @@ def main(argv: list[str] | None = None) -> None:
     properties = tt.get_device_properties()
     measured: Measured = {}
     sources: dict[tuple[str, str], float] = {}
-    for shape in shapes(arguments.shapes, arguments.seed):
+    for shape in progress(shapes(arguments.shapes, arguments.seed)):
         measured[shape], clocks = measure(shape)
         sources |= clocks
         if arguments.save:

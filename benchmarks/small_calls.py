@@ -6,6 +6,7 @@ processor time on one thread.
 """
 
 import argparse
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from _measure import alternately, duration, machine, median_ratio
+from torch_moe_ttnn._cli.progress import progress
 from torch_moe_ttnn._cli.report import markdown
 from torch_moe_ttnn.testing import MODELS, make_choices
 
@@ -65,10 +67,8 @@ def main(argv: list[str] | None = None) -> None:
 
     print(f"{machine()}. Weights bfloat16, ids int64, choices uniform.\n", flush=True)
     rows = [
-        row(operator, model, tokens, arguments.seconds)
-        for operator in GOALS
-        for model in arguments.models
-        for tokens in arguments.tokens
+        row(*case, arguments.seconds)
+        for case in progress(list(itertools.product(GOALS, arguments.models, arguments.tokens)))
     ]
     print(markdown(("operator", "model", "T", "call", "`neg` or `empty`", "ratio"), rows))
 

@@ -10,7 +10,11 @@ _Item = TypeVar("_Item")
 _CLEAR = "\r\x1b[K"
 
 
-def progress(items: Collection[_Item], describe: Callable[[_Item], str]) -> Iterator[_Item]:
+def _words(item: object) -> str:
+    return " ".join(map(str, item)) if isinstance(item, tuple) else str(item)
+
+
+def progress(items: Collection[_Item], describe: Callable[[_Item], str] = _words) -> Iterator[_Item]:
     """Yield the items; while one is worked on, a line of stderr says which it is, of how many."""
     if not sys.stderr.isatty():
         yield from items
