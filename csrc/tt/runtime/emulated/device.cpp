@@ -8,11 +8,11 @@
 
 namespace moe::tt::runtime::emulated {
 
-EmulatedDevice::EmulatedDevice(Chip chip, uint32_t index)
+EmulatedDevice::EmulatedDevice(Chip chip, const Checks& checks, uint32_t index)
     : Device(index),
       chip_(std::move(chip)),
       dram_(std::make_shared<Dram>(chip_)),
-      runner_(std::make_unique<ProgramRunner>(chip_, *dram_, traffic_)),
+      runner_(std::make_unique<ProgramRunner>(chip_, checks, *dram_, traffic_)),
       queue_(std::make_unique<CommandQueue>()) {}
 
 EmulatedDevice::~EmulatedDevice() {

@@ -6,6 +6,7 @@
 
 #include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/chip/dram.h"
+#include "tt/runtime/emulated/execution/checks.h"
 #include "tt/runtime/emulated/execution/command_queue.h"
 #include "tt/runtime/emulated/execution/traffic.h"
 #include "tt/runtime/emulated/kernel/program_runner.h"
@@ -16,7 +17,7 @@ namespace moe::tt::runtime::emulated {
 
 class EmulatedDevice : public Device {
  public:
-  EmulatedDevice(Chip chip, uint32_t index);
+  EmulatedDevice(Chip chip, const Checks& checks, uint32_t index);
   ~EmulatedDevice() override;
 
   const DeviceProperties& properties() const override {

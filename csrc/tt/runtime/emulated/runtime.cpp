@@ -3,6 +3,7 @@
 
 #include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/device.h"
+#include "tt/runtime/emulated/execution/checks.h"
 #include "tt/runtime/runtime.h"
 #include "tt/support/str.h"
 
@@ -13,7 +14,8 @@ namespace {
 
 class EmulatedRuntime : public Runtime {
  public:
-  EmulatedRuntime(Chip chip, uint32_t num_devices) : chip_(std::move(chip)), num_devices_(num_devices) {}
+  EmulatedRuntime(Chip chip, const Checks& checks, uint32_t num_devices)
+      : chip_(std::move(chip)), checks_(checks), num_devices_(num_devices) {}
 
   std::string name() const override {
     return "emulated";
@@ -32,11 +34,12 @@ class EmulatedRuntime : public Runtime {
               index,
               "; TORCH_TT_EMULATED_DEVICES sets how many there are"));
     }
-    return std::make_unique<EmulatedDevice>(chip_, index);
+    return std::make_unique<EmulatedDevice>(chip_, checks_, index);
   }
 
  private:
   Chip chip_;
+  Checks checks_;
   uint32_t num_devices_;
 };
 
@@ -45,7 +48,9 @@ class EmulatedRuntime : public Runtime {
 
 std::unique_ptr<Runtime> make_emulated_runtime() {
   return std::make_unique<emulated::EmulatedRuntime>(
-      emulated::chip_from_environment(), emulated::device_count_from_environment());
+      emulated::chip_from_environment(),
+      emulated::checks_from_environment(),
+      emulated::device_count_from_environment());
 }
 
 }  // namespace moe::tt::runtime

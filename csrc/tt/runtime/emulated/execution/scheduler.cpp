@@ -1,10 +1,10 @@
 #include "tt/runtime/emulated/execution/scheduler.h"
 
 #include <algorithm>
-#include <chrono>
 #include <thread>
 #include <utility>
 
+#include "tt/runtime/emulated/execution/fault_guard.h"
 #include "tt/runtime/emulated/execution/tsan.h"
 #include "tt/runtime/runtime.h"
 #include "tt/support/str.h"
@@ -16,12 +16,13 @@ namespace {
 // How long kernels that neither wait nor end may keep others from starting.
 constexpr std::chrono::milliseconds kPatience(20);
 
-// A longer list of waiting kernels would be hard to read.
-constexpr uint32_t kReportedWaiters = 16;
+// A longer list of kernels would be hard to read.
+constexpr uint32_t kReportedKernels = 16;
 
 }  // namespace
 
-void Scheduler::run(uint32_t count, uint32_t cores, const Body& body) {
+void Scheduler::run(uint32_t count, uint32_t cores, const Body& body, const Who& who) {
+  const auto limit = std::chrono::steady_clock::now() + time_limit_;
   // Threads are created before the first kernel runs. If the system has too few, no kernel has to be stopped.
   threads_.reserve(count);
   std::unique_lock lock(mutex_);
@@ -32,6 +33,7 @@ void Scheduler::run(uint32_t count, uint32_t cores, const Body& body) {
   waiting_ = 0;
   num_threads_ = 0;
   num_cores_ = cores;
+  states_.assign(count, State::kNotStarted);
   failure_ = nullptr;
   aborted_ = false;
   ended_ = 0;
@@ -47,9 +49,20 @@ void Scheduler::run(uint32_t count, uint32_t cores, const Body& body) {
     }
   }
   auto done = [this] { return ended_.load(std::memory_order_acquire) == num_threads_; };
+  std::optional<FaultGuard::Stopper> stopper;
   while (!all_ended_.wait_for(lock, kPatience, done)) {
     if (!aborted()) {
       start_all();
+      if (std::chrono::steady_clock::now() >= limit) {
+        abort_locked(std::make_exception_ptr(DeviceError(describe_late(who))));
+      }
+      continue;
+    }
+    if (!stopper) {
+      stopper.emplace();
+    }
+    for (uint32_t thread = 0; thread < num_threads_; ++thread) {
+      stopper->stop(threads_.handle(thread));
     }
   }
   if (std::exception_ptr failure = std::exchange(failure_, nullptr)) {
@@ -73,7 +86,7 @@ void Scheduler::start_all() {
 void Scheduler::work() {
   while (std::optional<uint32_t> kernel = begin_kernel()) {
     (*body_)(*kernel);
-    end_kernel();
+    end_kernel(*kernel);
     if (kThreadSanitizer) {
       break;
     }
@@ -92,18 +105,24 @@ std::optional<uint32_t> Scheduler::begin_kernel() {
     return std::nullopt;
   }
   ++running_;
+  states_[next_] = State::kRunning;
   return next_++;
 }
 
-void Scheduler::end_kernel() {
+void Scheduler::end_kernel(uint32_t kernel) {
   OutOfSanitizersSight unseen;
   std::scoped_lock lock(mutex_);
   --running_;
+  states_[kernel] = State::kEnded;
   look_for_deadlock();
 }
 
 void Scheduler::wait(
-    uint32_t core, uint32_t slot, const Condition& condition, const std::function<std::string()>& who) {
+    uint32_t kernel,
+    uint32_t core,
+    uint32_t slot,
+    const Condition& condition,
+    const std::function<std::string()>& who) {
   // Only the condition's acquire load orders a waiter after its signaller. The scheduler's locks are hidden from
   // ThreadSanitizer on purpose.
   while (!condition.holds()) {
@@ -115,7 +134,9 @@ void Scheduler::wait(
     at.num_waiting.fetch_add(1, std::memory_order_acq_rel);
     if (!aborted() && !condition.holds()) {
       waiter.condition = &condition;
+      waiter.kernel = kernel;
       waiter.who = &who;
+      states_[kernel] = State::kWaiting;
       --running_;
       ++waiting_;
       if (next_ < count_) {
@@ -148,6 +169,7 @@ bool Scheduler::wake_if_holds(Waiter& waiter) {
     return false;
   }
   waiter.condition = nullptr;
+  states_[waiter.kernel] = State::kRunning;
   --waiting_;
   ++running_;
   waiter.woken.notify_one();
@@ -169,12 +191,21 @@ void Scheduler::look_for_deadlock() {
   if (woken) {
     return;
   }
-  std::string report =
-      str("deadlock: ", waiting_, waiting_ == 1 ? " kernel waits" : " kernels wait", " and no other kernel runs");
+  abort_locked(
+      std::make_exception_ptr(DeviceError(
+          str("deadlock: ",
+              waiting_,
+              waiting_ == 1 ? " kernel waits" : " kernels wait",
+              " and no other kernel runs",
+              describe_waiting()))));
+}
+
+std::string Scheduler::describe_waiting() const {
+  std::string report;
   uint32_t reported = 0;
   for (uint32_t core = 0; core < num_cores_; ++core) {
-    for (Waiter& waiter : cores_[core]->waiters) {
-      if (waiter.condition != nullptr && reported < kReportedWaiters) {
+    for (const Waiter& waiter : cores_[core]->waiters) {
+      if (waiter.condition != nullptr && reported < kReportedKernels) {
         report += str("\n  ", (*waiter.who)(), " waits for ", waiter.condition->describe());
         ++reported;
       }
@@ -183,7 +214,22 @@ void Scheduler::look_for_deadlock() {
   if (reported < waiting_) {
     report += str("\n  and ", waiting_ - reported, " more");
   }
-  abort_locked(std::make_exception_ptr(DeviceError(report)));
+  return report;
+}
+
+std::string Scheduler::describe_late(const Who& who) const {
+  std::string report =
+      str("did not end within the ", time_limit_.count(), " s that TORCH_TT_EMULATED_TIMEOUT allows a launch");
+  uint32_t late = 0;
+  for (uint32_t kernel = 0; kernel < count_; ++kernel) {
+    if (states_[kernel] == State::kRunning && late++ < kReportedKernels) {
+      report += str("\n  ", who(kernel), " still runs");
+    }
+  }
+  if (late > kReportedKernels) {
+    report += str("\n  and ", late - kReportedKernels, " more");
+  }
+  return report + describe_waiting();
 }
 
 void Scheduler::abort(std::exception_ptr failure) {

@@ -3,6 +3,7 @@
 #include <system_error>
 #include <utility>
 
+#include "tt/runtime/emulated/execution/fault_guard.h"
 #include "tt/runtime/runtime.h"
 #include "tt/support/str.h"
 
@@ -51,6 +52,7 @@ void ThreadPool::Thread::run(const Work& work) {
 }
 
 void ThreadPool::Thread::loop() {
+  const SignalStack signal_stack;
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return work_ != nullptr || closing_; });

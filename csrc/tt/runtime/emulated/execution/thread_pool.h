@@ -1,5 +1,7 @@
 #pragma once
 
+#include <pthread.h>
+
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -27,12 +29,19 @@ class ThreadPool {
   // Runs work on an idle thread. The work must not throw. Calls must not overlap.
   void run(uint32_t thread, const Work& work);
 
+  pthread_t handle(uint32_t thread) const {
+    return threads_[thread]->handle();
+  }
+
  private:
   class Thread {
    public:
     Thread();
     ~Thread();
     void run(const Work& work);
+    pthread_t handle() {
+      return thread_.native_handle();
+    }
 
    private:
     void loop();

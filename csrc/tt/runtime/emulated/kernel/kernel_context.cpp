@@ -19,7 +19,7 @@ KernelContext::KernelContext(LaunchContext& launch, const EmulatedProgram::Kerne
 void KernelContext::run() {
   current_kernel = this;
   try {
-    instance_.function();
+    check_fault(guard_.run(instance_.function, launch_.scheduler.stop()));
     noc_.check_idle();
     launch_.traffic.add(noc_.dram_traffic());
   } catch (const Aborted&) {
@@ -32,6 +32,25 @@ void KernelContext::run() {
     launch_.scheduler.abort(std::make_exception_ptr(DeviceError(str(who(), ": threw something unknown"))));
   }
   current_kernel = nullptr;
+}
+
+void KernelContext::check_fault(Fault fault) const {
+  switch (fault) {
+    case Fault::kNone:
+      return;
+    case Fault::kStopped:
+      throw Aborted();
+    case Fault::kAddress:
+      fail(
+          "expected pointers to what is there, got a null pointer or another one that leads nowhere; the chip gives no "
+          "signal for it");
+    case Fault::kStack:
+      fail("expected what the stack has room for, got more: a recursion without end, or large arrays");
+    case Fault::kArithmetic:
+      fail("expected a divisor that is not 0; the chip gives no signal for it");
+    case Fault::kInstruction:
+      fail("came to an instruction that the compiler put where what the kernel does is undefined");
+  }
 }
 
 uint32_t KernelContext::argument(const char* kind, std::span<const uint32_t> arguments, int64_t index) const {

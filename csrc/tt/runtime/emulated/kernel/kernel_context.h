@@ -9,6 +9,7 @@
 
 #include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/chip/l1_layout.h"
+#include "tt/runtime/emulated/execution/fault_guard.h"
 #include "tt/runtime/emulated/kernel/circular_buffers.h"
 #include "tt/runtime/emulated/kernel/kernel_site.h"
 #include "tt/runtime/emulated/kernel/kernel_wait.h"
@@ -17,6 +18,21 @@
 #include "tt/runtime/emulated/kernel/semaphores.h"
 
 namespace moe::tt::runtime::emulated {
+
+// A part of the emulation, with the thread inside until the call of it has returned.
+template <typename Part>
+class InEmulation {
+ public:
+  InEmulation(FaultGuard& guard, Part& part) : inside_(guard), part_(part) {}
+
+  Part* operator->() const {
+    return &part_;
+  }
+
+ private:
+  FaultGuard::Inside inside_;
+  Part& part_;
+};
 
 class KernelContext : public KernelSite {
  public:
@@ -32,14 +48,15 @@ class KernelContext : public KernelSite {
   uint8_t noc_index() const {
     return static_cast<uint8_t>(processor());
   }
-  NocInterface& noc() {
-    return noc_;
+  // These take locks and memory: the kernel is not stopped in their midst.
+  InEmulation<NocInterface> noc() {
+    return {guard_, noc_};
   }
-  const Semaphores& semaphores() const {
-    return semaphores_;
+  InEmulation<const Semaphores> semaphores() {
+    return {guard_, semaphores_};
   }
-  CircularBuffers& circular_buffers() {
-    return circular_buffers_;
+  InEmulation<CircularBuffers> circular_buffers() {
+    return {guard_, circular_buffers_};
   }
 
   uint32_t runtime_arg(int index) const;
@@ -59,8 +76,11 @@ class KernelContext : public KernelSite {
   [[noreturn]] void fail_access(uint32_t address, uint64_t offset, uint64_t size, uint64_t alignment) const;
 
  private:
+  // Throws what a fault is to the launch.
+  void check_fault(Fault fault) const;
   uint32_t argument(const char* kind, std::span<const uint32_t> arguments, int64_t index) const;
 
+  FaultGuard guard_;
   const L1Layout& layout_;
   std::byte* l1_;
   NocCoordinates noc_coordinates_;

@@ -49,6 +49,10 @@ class KernelSite {
   const L1Layout& layout() const {
     return launch_.program.layout();
   }
+  // Its place among the program's instances.
+  uint32_t number() const {
+    return instance_.number;
+  }
   uint32_t core() const {
     return instance_.core;
   }

@@ -9,7 +9,8 @@ void KernelWait::until(const Condition& condition) const {
   kernel_.check_aborted();
   // Time passes while a kernel waits, so the writes that it has flushed arrive.
   noc_.deliver_sent();
-  kernel_.launch().scheduler.wait(kernel_.core(), static_cast<uint32_t>(kernel_.processor()), condition, describe_);
+  kernel_.launch().scheduler.wait(
+      kernel_.number(), kernel_.core(), static_cast<uint32_t>(kernel_.processor()), condition, describe_);
 }
 
 }  // namespace moe::tt::runtime::emulated

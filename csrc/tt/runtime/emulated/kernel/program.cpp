@@ -45,11 +45,13 @@ EmulatedProgram::EmulatedProgram(
     for (uint32_t i = 0; i < kernel.cores.count; ++i) {
       const uint32_t core = kernel.cores.first + i;
       instances.emplace(
-          std::tuple(core, kernel.processor), KernelInstance{&kernel, function, core, &kernel.runtime_args[i]});
+          std::tuple(core, kernel.processor),
+          KernelInstance{&kernel, function, /*number=*/0, core, &kernel.runtime_args[i]});
     }
   }
   for (const auto& instance : instances) {
     instances_.push_back(instance.second);
+    instances_.back().number = static_cast<uint32_t>(instances_.size() - 1);
   }
   list_kernels(description_);
 }

@@ -19,6 +19,7 @@ class EmulatedProgram : public Program {
   struct KernelInstance {
     const Kernel* kernel;
     KernelFunction function;
+    uint32_t number;  // its place among all
     uint32_t core;
     const std::vector<uint32_t>* runtime_args;
   };

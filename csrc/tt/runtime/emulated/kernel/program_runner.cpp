@@ -5,6 +5,7 @@
 
 #include "tt/runtime/emulated/chip/dram_view.h"
 #include "tt/runtime/emulated/chip/poison.h"
+#include "tt/runtime/emulated/execution/fault_guard.h"
 #include "tt/runtime/emulated/kernel/kernel_context.h"
 #include "tt/support/str.h"
 
@@ -18,6 +19,11 @@ constexpr uint32_t kPoisonedOfRing = 2048;
 
 }  // namespace
 
+ProgramRunner::ProgramRunner(const Chip& chip, const Checks& checks, const Dram& dram, TrafficCounter& traffic)
+    : chip_(chip), dram_(dram), traffic_(traffic), worker_cores_(chip), scheduler_(checks.time_limit) {
+  FaultGuard::install();
+}
+
 void ProgramRunner::run(
     const EmulatedProgram& program,
     std::span<const uint32_t> common_args,
@@ -27,9 +33,11 @@ void ProgramRunner::run(
   LaunchContext launch{chip_, program, common_args, view, traffic_, worker_cores_, scheduler_};
   const auto& instances = program.instances();
   try {
-    scheduler_.run(static_cast<uint32_t>(instances.size()), chip_.properties.num_cores(), [&](uint32_t kernel) {
-      KernelContext(launch, instances[kernel]).run();
-    });
+    scheduler_.run(
+        static_cast<uint32_t>(instances.size()),
+        chip_.properties.num_cores(),
+        [&](uint32_t kernel) { KernelContext(launch, instances[kernel]).run(); },
+        [&](uint32_t kernel) { return KernelSite(launch, instances[kernel]).who(); });
   } catch (const DeviceError& error) {
     throw DeviceError(str("program '", program.description().name, "': ", error.what()));
   }

@@ -7,6 +7,7 @@
 #include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/chip/dram.h"
 #include "tt/runtime/emulated/chip/worker_cores.h"
+#include "tt/runtime/emulated/execution/checks.h"
 #include "tt/runtime/emulated/execution/scheduler.h"
 #include "tt/runtime/emulated/execution/traffic.h"
 #include "tt/runtime/emulated/kernel/program.h"
@@ -16,8 +17,7 @@ namespace moe::tt::runtime::emulated {
 // Runs launches, one at a time.
 class ProgramRunner {
  public:
-  ProgramRunner(const Chip& chip, const Dram& dram, TrafficCounter& traffic)
-      : chip_(chip), dram_(dram), traffic_(traffic), worker_cores_(chip) {}
+  ProgramRunner(const Chip& chip, const Checks& checks, const Dram& dram, TrafficCounter& traffic);
 
   // Returns when every kernel has ended. Throws the first failure.
   void run(

@@ -88,31 +88,31 @@ inline T get_common_arg_val(int arg_idx) {
 // Circular buffers.
 
 inline void cb_reserve_back(int32_t operand, int32_t num_pages) {
-  moe::tt::runtime::emulated::this_kernel().circular_buffers().reserve_back(
+  moe::tt::runtime::emulated::this_kernel().circular_buffers()->reserve_back(
       static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline void cb_push_back(int32_t operand, int32_t num_pages) {
-  moe::tt::runtime::emulated::this_kernel().circular_buffers().push_back(
+  moe::tt::runtime::emulated::this_kernel().circular_buffers()->push_back(
       static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline void cb_wait_front(int32_t operand, int32_t num_pages) {
-  moe::tt::runtime::emulated::this_kernel().circular_buffers().wait_front(
+  moe::tt::runtime::emulated::this_kernel().circular_buffers()->wait_front(
       static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline void cb_pop_front(int32_t operand, int32_t num_pages) {
-  moe::tt::runtime::emulated::this_kernel().circular_buffers().pop_front(
+  moe::tt::runtime::emulated::this_kernel().circular_buffers()->pop_front(
       static_cast<uint32_t>(operand), static_cast<uint32_t>(num_pages));
 }
 
 inline uint32_t get_write_ptr(uint32_t operand) {
-  return moe::tt::runtime::emulated::this_kernel().circular_buffers().write_ptr(operand);
+  return moe::tt::runtime::emulated::this_kernel().circular_buffers()->write_ptr(operand);
 }
 
 inline uint32_t get_read_ptr(uint32_t operand) {
-  return moe::tt::runtime::emulated::this_kernel().circular_buffers().read_ptr(operand);
+  return moe::tt::runtime::emulated::this_kernel().circular_buffers()->read_ptr(operand);
 }
 
 // NoC addresses.
@@ -147,7 +147,7 @@ inline void noc_async_read_one_packet(
     uint8_t noc = noc_index,
     uint32_t read_req_vc = NOC_UNICAST_WRITE_VC) {
   (void)read_req_vc;
-  moe::tt::runtime::emulated::this_kernel().noc().read(
+  moe::tt::runtime::emulated::this_kernel().noc()->read(
       src_noc_addr, dst_local_l1_addr, size, noc, moe::tt::runtime::emulated::NocInterface::Packets::kOne);
 }
 
@@ -165,7 +165,7 @@ inline void noc_async_read(
   if constexpr (max_page_size <= NOC_MAX_BURST_SIZE) {
     noc_async_read_one_packet<enable_noc_tracing>(src_noc_addr, dst_local_l1_addr, size, noc, read_req_vc);
   } else {
-    moe::tt::runtime::emulated::this_kernel().noc().read(
+    moe::tt::runtime::emulated::this_kernel().noc()->read(
         src_noc_addr, dst_local_l1_addr, size, noc, moe::tt::runtime::emulated::NocInterface::Packets::kAny);
   }
 }
@@ -174,7 +174,7 @@ template <bool use_vc = false>
 inline void noc_async_read_one_packet_set_state(
     uint64_t src_noc_addr, uint32_t size, uint32_t vc = 0, uint8_t noc = noc_index) {
   (void)vc;
-  moe::tt::runtime::emulated::this_kernel().noc().read_set_state(src_noc_addr, size, noc);
+  moe::tt::runtime::emulated::this_kernel().noc()->read_set_state(src_noc_addr, size, noc);
 }
 
 template <bool inc_num_issued = true, bool use_vc = false>
@@ -182,7 +182,7 @@ inline void noc_async_read_one_packet_with_state(
     uint32_t src_local_l1_addr, uint32_t dst_local_l1_addr, uint32_t vc = 0, uint8_t noc = noc_index) {
   static_assert(inc_num_issued, "reads that are not counted are not emulated");
   (void)vc;
-  moe::tt::runtime::emulated::this_kernel().noc().read_with_state(src_local_l1_addr, dst_local_l1_addr, noc);
+  moe::tt::runtime::emulated::this_kernel().noc()->read_with_state(src_local_l1_addr, dst_local_l1_addr, noc);
 }
 
 inline void noc_async_read_page(
@@ -195,7 +195,7 @@ inline void noc_async_read_page(
 }
 
 inline void noc_async_read_barrier(uint8_t noc = noc_index) {
-  moe::tt::runtime::emulated::this_kernel().noc().read_barrier(noc);
+  moe::tt::runtime::emulated::this_kernel().noc()->read_barrier(noc);
 }
 
 // Writes.
@@ -208,7 +208,7 @@ inline void noc_async_write_one_packet(
     uint8_t noc = noc_index,
     uint32_t vc = NOC_UNICAST_WRITE_VC) {
   (void)vc;
-  moe::tt::runtime::emulated::this_kernel().noc().write(
+  moe::tt::runtime::emulated::this_kernel().noc()->write(
       src_local_l1_addr, dst_noc_addr, size, noc, posted, moe::tt::runtime::emulated::NocInterface::Packets::kOne);
 }
 
@@ -222,7 +222,7 @@ inline void noc_async_write(
   if constexpr (max_page_size <= NOC_MAX_BURST_SIZE) {
     noc_async_write_one_packet<enable_noc_tracing, posted>(src_local_l1_addr, dst_noc_addr, size, noc, vc);
   } else {
-    moe::tt::runtime::emulated::this_kernel().noc().write(
+    moe::tt::runtime::emulated::this_kernel().noc()->write(
         src_local_l1_addr, dst_noc_addr, size, noc, posted, moe::tt::runtime::emulated::NocInterface::Packets::kAny);
   }
 }
@@ -231,13 +231,13 @@ template <bool posted = false>
 inline void noc_async_write_one_packet_set_state(
     uint64_t dst_noc_addr, uint32_t size, uint8_t noc = noc_index, uint8_t vc = NOC_UNICAST_WRITE_VC) {
   (void)vc;
-  moe::tt::runtime::emulated::this_kernel().noc().write_set_state(dst_noc_addr, size, noc);
+  moe::tt::runtime::emulated::this_kernel().noc()->write_set_state(dst_noc_addr, size, noc);
 }
 
 template <bool posted = false>
 inline void noc_async_write_one_packet_with_state(
     uint32_t src_local_l1_addr, uint32_t dst_local_l1_addr, uint8_t noc = noc_index) {
-  moe::tt::runtime::emulated::this_kernel().noc().write_with_state(src_local_l1_addr, dst_local_l1_addr, noc, posted);
+  moe::tt::runtime::emulated::this_kernel().noc()->write_with_state(src_local_l1_addr, dst_local_l1_addr, noc, posted);
 }
 
 inline void noc_async_write_page(
@@ -264,20 +264,20 @@ inline void noc_async_write_multicast(
     uint8_t vc = NOC_MULTICAST_WRITE_VC) {
   (void)linked;
   (void)vc;
-  moe::tt::runtime::emulated::this_kernel().noc().write_multicast(
+  moe::tt::runtime::emulated::this_kernel().noc()->write_multicast(
       src_local_l1_addr, dst_noc_addr_multicast, size, num_dests, noc);
 }
 
 inline void noc_async_writes_flushed(uint8_t noc = noc_index) {
-  moe::tt::runtime::emulated::this_kernel().noc().writes_flushed(noc);
+  moe::tt::runtime::emulated::this_kernel().noc()->writes_flushed(noc);
 }
 
 inline void noc_async_posted_writes_flushed(uint8_t noc = noc_index) {
-  moe::tt::runtime::emulated::this_kernel().noc().posted_writes_flushed(noc);
+  moe::tt::runtime::emulated::this_kernel().noc()->posted_writes_flushed(noc);
 }
 
 inline void noc_async_write_barrier(uint8_t noc = noc_index) {
-  moe::tt::runtime::emulated::this_kernel().noc().write_barrier(noc);
+  moe::tt::runtime::emulated::this_kernel().noc()->write_barrier(noc);
 }
 
 // tt-metal's choice of what an inline write goes to. Only L1 is emulated.
@@ -294,43 +294,43 @@ inline void noc_inline_dw_write(
   static_assert(dst_type != InlineWriteDst::REG, "registers are not emulated");
   (void)vc;
   (void)customized_src_addr;
-  moe::tt::runtime::emulated::this_kernel().noc().write_word(addr, val, be, noc, posted);
+  moe::tt::runtime::emulated::this_kernel().noc()->write_word(addr, val, be, noc, posted);
 }
 
 // Semaphores.
 
 inline uint32_t get_semaphore(uint32_t semaphore_id) {
-  return moe::tt::runtime::emulated::this_kernel().semaphores().address(semaphore_id);
+  return moe::tt::runtime::emulated::this_kernel().semaphores()->address(semaphore_id);
 }
 
 inline void noc_semaphore_set(volatile tt_l1_ptr uint32_t* sem_addr, uint32_t val) {
-  moe::tt::runtime::emulated::this_kernel().semaphores().set(sem_addr, val);
+  moe::tt::runtime::emulated::this_kernel().semaphores()->set(sem_addr, val);
 }
 
 inline void noc_semaphore_wait(volatile tt_l1_ptr uint32_t* sem_addr, uint32_t val) {
-  moe::tt::runtime::emulated::this_kernel().semaphores().wait(sem_addr, val);
+  moe::tt::runtime::emulated::this_kernel().semaphores()->wait(sem_addr, val);
 }
 
 inline void noc_semaphore_wait_min(volatile tt_l1_ptr uint32_t* sem_addr, uint32_t val) {
-  moe::tt::runtime::emulated::this_kernel().semaphores().wait_min(sem_addr, val);
+  moe::tt::runtime::emulated::this_kernel().semaphores()->wait_min(sem_addr, val);
 }
 
 template <bool posted = false>
 inline void noc_semaphore_inc(
     uint64_t addr, uint32_t incr, uint8_t noc_id = noc_index, uint8_t vc = NOC_UNICAST_WRITE_VC) {
   (void)vc;
-  moe::tt::runtime::emulated::this_kernel().noc().increment(addr, incr, noc_id, posted);
+  moe::tt::runtime::emulated::this_kernel().noc()->increment(addr, incr, noc_id, posted);
 }
 
 template <bool posted = false>
 inline void noc_semaphore_inc_multicast(
     uint64_t addr, uint32_t incr, uint32_t num_dests, uint8_t noc_id = noc_index, uint8_t vc = NOC_MULTICAST_WRITE_VC) {
   (void)vc;
-  moe::tt::runtime::emulated::this_kernel().noc().increment_multicast(addr, incr, num_dests, noc_id, posted);
+  moe::tt::runtime::emulated::this_kernel().noc()->increment_multicast(addr, incr, num_dests, noc_id, posted);
 }
 
 inline void noc_semaphore_set_remote(uint32_t src_local_l1_addr, uint64_t dst_noc_addr, uint8_t noc = noc_index) {
-  moe::tt::runtime::emulated::this_kernel().noc().set_remote_semaphore(src_local_l1_addr, dst_noc_addr, noc);
+  moe::tt::runtime::emulated::this_kernel().noc()->set_remote_semaphore(src_local_l1_addr, dst_noc_addr, noc);
 }
 
 inline void noc_semaphore_set_multicast(
@@ -342,12 +342,12 @@ inline void noc_semaphore_set_multicast(
     uint8_t vc = NOC_MULTICAST_WRITE_VC) {
   (void)linked;
   (void)vc;
-  moe::tt::runtime::emulated::this_kernel().noc().set_semaphore_multicast(
+  moe::tt::runtime::emulated::this_kernel().noc()->set_semaphore_multicast(
       src_local_l1_addr, dst_noc_addr_multicast, num_dests, noc);
 }
 
 inline void noc_async_atomic_barrier(uint8_t noc_idx = noc_index) {
-  moe::tt::runtime::emulated::this_kernel().noc().atomic_barrier(noc_idx);
+  moe::tt::runtime::emulated::this_kernel().noc()->atomic_barrier(noc_idx);
 }
 
 inline void noc_async_full_barrier(uint8_t noc_idx = noc_index) {
