@@ -13,11 +13,18 @@ using namespace moe::tt;
 using namespace moe::tt::runtime;
 
 Environment::Environment(const char* name, const char* value) : name_(name) {
+  if (const char* previous = std::getenv(name)) {
+    previous_ = previous;
+  }
   setenv(name, value, 1);
 }
 
 Environment::~Environment() {
-  unsetenv(name_);
+  if (previous_) {
+    setenv(name_, previous_->c_str(), 1);
+  } else {
+    unsetenv(name_);
+  }
 }
 
 std::unique_ptr<Device> open_wormhole() {
@@ -53,6 +60,17 @@ std::string failure_of(
     const std::vector<std::shared_ptr<Buffer>>& buffers,
     const std::vector<uint32_t>& common_args) {
   return message_of<DeviceError>([&] { launch(device, description, buffers, common_args); });
+}
+
+std::string Rule::broken_by(const std::string& name, std::vector<uint32_t> args) {
+  const uint32_t columns = device_->properties().grid_x;
+  auto source = is_written ? to_device(*device_, iota(3 * 16), 64) : device_->allocate(3 * 64, 64);
+  Kernel breaking = kernel(name, std::move(args), {columns + 2, 1});
+  breaking.compile_args = compile_args.empty() ? accessor_args({source}) : compile_args;
+  ProgramDescription description{"p", {columns + 2, 2}, {{0, 64, 4}, {1, 16}}, {0}, {breaking}};
+  std::string message = failure_of(*device_, description, {source}, {source->address(), 0});
+  const std::string who = "program 'p': kernel '" + name + "' on core (2, 1), riscv0: ";
+  return message.starts_with(who) ? message.substr(who.size()) : "who? " + message;
 }
 
 std::shared_ptr<Buffer> to_device(Device& device, const std::vector<uint32_t>& words, uint32_t page_size) {

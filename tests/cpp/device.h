@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tt/runtime/runtime.h"
@@ -21,6 +23,7 @@ class Environment {
 
  private:
   const char* name_;
+  std::optional<std::string> previous_;
 };
 
 std::unique_ptr<moe::tt::runtime::Device> open_wormhole();
@@ -46,6 +49,22 @@ std::string failure_of(
     const moe::tt::runtime::ProgramDescription& description,
     const std::vector<std::shared_ptr<moe::tt::runtime::Buffer>>& buffers = {},
     const std::vector<uint32_t>& common_args = {});
+
+// Launches one kernel on core (2, 1) of a program that has cores (2, 1) and (3, 1), with a buffer of three pages of 64
+// bytes, a circular buffer 0 of four pages of 64 bytes and one 1 of one page of 16, and one semaphore; gives the
+// failure, without the words about who failed.
+class Rule {
+ public:
+  explicit Rule(std::unique_ptr<moe::tt::runtime::Device> device = open_wormhole()) : device_(std::move(device)) {}
+
+  std::string broken_by(const std::string& name, std::vector<uint32_t> args = {});
+
+  std::vector<uint32_t> compile_args;  // those of an accessor for the buffer if there are none
+  bool is_written = true;              // the buffer
+
+ private:
+  std::unique_ptr<moe::tt::runtime::Device> device_;
+};
 
 // A buffer of words.
 std::shared_ptr<moe::tt::runtime::Buffer> to_device(

@@ -1,7 +1,6 @@
 // Each rule of the chip, broken by a small kernel, and the message that says so.
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "device.h"
@@ -12,30 +11,6 @@ using namespace moe::tt::runtime;
 using namespace testing;
 
 namespace {
-
-// Launches one kernel on core (2, 1) of a program that has cores (2, 1) and (3, 1), with a buffer of three pages of 64
-// bytes, a circular buffer 0 of four pages of 64 bytes and one 1 of one page of 16, and one semaphore; gives the
-// failure, without the words about who failed.
-class Rule {
- public:
-  explicit Rule(std::unique_ptr<Device> device = open_wormhole()) : device_(std::move(device)) {}
-
-  std::string broken_by(const std::string& name, std::vector<uint32_t> args = {}) {
-    const uint32_t columns = device_->properties().grid_x;
-    auto source = to_device(*device_, iota(3 * 16), 64);
-    Kernel breaking = kernel(name, std::move(args), {columns + 2, 1});
-    breaking.compile_args = compile_args.empty() ? accessor_args({source}) : compile_args;
-    ProgramDescription description{"p", {columns + 2, 2}, {{0, 64, 4}, {1, 16}}, {0}, {breaking}};
-    std::string message = failure_of(*device_, description, {source}, {source->address(), 0});
-    const std::string who = "program 'p': kernel '" + name + "' on core (2, 1), riscv0: ";
-    return message.starts_with(who) ? message.substr(who.size()) : "who? " + message;
-  }
-
-  std::vector<uint32_t> compile_args;
-
- private:
-  std::unique_ptr<Device> device_;
-};
 
 const std::string kRegions =
     "(semaphore 0 [33568, 33572), circular buffer 0 [104224, 104480), circular buffer 1 [104480, 104496))";
@@ -185,6 +160,13 @@ TEST(rule_multicasts_know_their_destinations) {
       "expected the destination of a multicast to be on a core of the program, got core (2, 0)");
 }
 
+TEST(rule_linked_multicasts_end) {
+  CHECK_EQ(
+      Rule().broken_by("linked_multicast", {20, 19, 21, 19, 1}),
+      "ended with 1 linked multicast(s) outstanding on noc 0; expected a multicast that is not linked, and keeps the "
+      "path no longer, before the end");
+}
+
 TEST(rule_words_go_to_l1) {
   CHECK_EQ(
       Rule().broken_by("inline_write_to_dram"), "expected the destination of an inline write in L1, got one in DRAM");
@@ -239,10 +221,10 @@ TEST(rule_circular_buffers_are_queues) {
   CHECK_EQ(Rule().broken_by("reserve_too_much"), "expected from 1 to the 4 pages of circular buffer 0, got 5");
   CHECK_EQ(
       Rule().broken_by("push_without_reserve"),
-      "expected cb_reserve_back before cb_push_back: circular buffer 0 has 0 free pages, got 1");
+      "expected cb_reserve_back before cb_push_back: of circular buffer 0 the kernel has reserved 0 pages, got 4");
   CHECK_EQ(
       Rule().broken_by("pop_without_wait"),
-      "expected cb_wait_front before cb_pop_front: circular buffer 0 holds 0 pages, got 1");
+      "expected cb_wait_front before cb_pop_front: of circular buffer 0 the kernel has waited for 0 pages, got 1");
   CHECK_EQ(
       Rule().broken_by("push_across_the_end"),
       "expected the pages pushed or popped to meet the end of circular buffer 0 exactly: 4 pages, got 3 from page 3 "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
@@ -39,6 +40,7 @@ void fail(const char* file, int line, const std::string& what) {
 // Runs the tests that are named, or all but those on demand.
 int main(int argc, char** argv) {
   using namespace testing;
+  setenv("TORCH_TT_EMULATED_CHECKS", "all", /*overwrite=*/0);
   std::vector<std::string> names(argv + 1, argv + argc);
   int failed = 0;
   int run = 0;

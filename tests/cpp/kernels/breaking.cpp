@@ -108,6 +108,12 @@ TEST_KERNEL(multicast) {
   noc_async_write_barrier();
 }
 
+TEST_KERNEL(linked_multicast) {
+  noc_async_write_multicast(
+      get_write_ptr(0), get_noc_multicast_addr(arg(0), arg(1), arg(2), arg(3), get_write_ptr(0)), 64, arg(4), true);
+  noc_async_write_barrier();
+}
+
 TEST_KERNEL(multicast_as_unicast) {
   noc_async_write(get_write_ptr(0), get_noc_multicast_addr(18, 18, 19, 18, get_write_ptr(0)), 64);
 }
@@ -168,7 +174,6 @@ TEST_KERNEL(reserve_too_much) {
 
 TEST_KERNEL(push_without_reserve) {
   cb_push_back(0, 4);
-  cb_push_back(0, 1);
 }
 
 TEST_KERNEL(pop_without_wait) {

@@ -11,7 +11,7 @@ namespace moe::tt::runtime::emulated {
 EmulatedDevice::EmulatedDevice(Chip chip, const Checks& checks, uint32_t index)
     : Device(index),
       chip_(std::move(chip)),
-      dram_(std::make_shared<Dram>(chip_)),
+      dram_(std::make_shared<Dram>(chip_, checks.all)),
       runner_(std::make_unique<ProgramRunner>(chip_, checks, *dram_, traffic_)),
       queue_(std::make_unique<CommandQueue>()) {}
 

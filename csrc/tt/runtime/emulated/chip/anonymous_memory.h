@@ -13,6 +13,12 @@ class AnonymousMemory {
   AnonymousMemory(const AnonymousMemory&) = delete;
   AnonymousMemory& operator=(const AnonymousMemory&) = delete;
 
+  // Makes a range zeros again, and gives its whole pages back to the host.
+  void clear(uint64_t offset, uint64_t size);
+  void clear() {
+    clear(0, size_);
+  }
+
   std::byte* data() const {
     return data_;
   }

@@ -15,11 +15,12 @@ constexpr uint64_t kPoisonedOfBuffer = 16 * 1024;
 
 }  // namespace
 
-Dram::Dram(const Chip& chip)
+Dram::Dram(const Chip& chip, bool tracks)
     : banks_(chip.properties.dram_banks),
       alignment_(chip.properties.dram_alignment),
       bank_size_(chip.bank_size()),
       memory_(std::make_unique<AnonymousMemory>(chip.properties.dram_size)),
+      written_(tracks ? std::make_unique<AnonymousMemory>(chip.properties.dram_size) : nullptr),
       // No buffer has address 0, which can stand for "none".
       free_list_(alignment_, bank_size_) {}
 
@@ -39,6 +40,9 @@ std::shared_ptr<DramBuffer> Dram::allocate(uint64_t size, uint32_t page_size) {
       std::make_shared<DramBuffer>(shared_from_this(), static_cast<uint32_t>(*address), pages * page_size, page_size);
   for (uint32_t bank = 0; bank < banks_; ++bank) {
     poison(at(bank, *address), std::min(in_each_bank, kPoisonedOfBuffer));
+    if (written_) {
+      written_->clear(bank * bank_size_ + *address, in_each_bank);
+    }
   }
   return buffer;
 }
@@ -75,13 +79,19 @@ void Dram::for_each_page(const DramBuffer& buffer, uint64_t offset, uint64_t siz
 void Dram::write(const DramBuffer& buffer, uint64_t offset, std::span<const std::byte> source, RestOfPage rest) const {
   for_each_page(buffer, offset, source.size(), [&](std::byte* memory, uint64_t done, uint64_t count) {
     std::memcpy(memory, source.data() + done, count);
+    if (written_) {
+      std::fill_n(written(memory), count, 1);
+    }
   });
   const uint64_t end = offset + source.size();
   if (rest == RestOfPage::kUndefined) {
     // Not what was there, nor zeros: whoever uses it shall notice.
     for_each_page(
-        buffer, end, round_up(end, buffer.page_size()) - end, [](std::byte* memory, uint64_t, uint64_t count) {
+        buffer, end, round_up(end, buffer.page_size()) - end, [&](std::byte* memory, uint64_t, uint64_t count) {
           poison(memory, count);
+          if (written_) {
+            std::fill_n(written(memory), count, 0);
+          }
         });
   }
 }
@@ -94,6 +104,7 @@ void Dram::read(const DramBuffer& buffer, uint64_t offset, std::span<std::byte> 
 
 void Dram::close() {
   memory_.reset();
+  written_.reset();
 }
 
 DramBuffer::~DramBuffer() {

@@ -21,12 +21,19 @@ class DramBuffer;
 // The DRAM banks of a device. A buffer has the same range of addresses in every bank.
 class Dram : public std::enable_shared_from_this<Dram> {
  public:
-  explicit Dram(const Chip& chip);
+  // `tracks` says whether it keeps which bytes were written.
+  Dram(const Chip& chip, bool tracks);
 
   std::shared_ptr<DramBuffer> allocate(uint64_t size, uint32_t page_size);
 
   std::byte* at(uint32_t bank, uint64_t address) const {
     return memory_->data() + bank * bank_size_ + address;
+  }
+
+  // For memory that at() has given, a byte for each of its bytes: 1 if somebody wrote it since its buffer was
+  // allocated, and 0 if nobody did. Only if it tracks.
+  uint8_t* written(const std::byte* memory) const {
+    return reinterpret_cast<uint8_t*>(written_->data()) + (memory - memory_->data());
   }
 
   // Copy bytes of a buffer to and from the host, which sees its pages in order.
@@ -55,6 +62,7 @@ class Dram : public std::enable_shared_from_this<Dram> {
   uint32_t alignment_;
   uint64_t bank_size_;
   std::unique_ptr<AnonymousMemory> memory_;
+  std::unique_ptr<AnonymousMemory> written_;
   std::mutex mutex_;  // of free_list_
   FreeList free_list_;
 };

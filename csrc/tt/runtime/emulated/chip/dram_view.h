@@ -20,6 +20,15 @@ class DramView {
   // whole pages of it, which follow each other in the bank.
   std::byte* at(uint32_t bank, uint64_t address, uint64_t size) const;
 
+  // As Dram's.
+  uint8_t* written(const std::byte* memory) const {
+    return dram_.written(memory);
+  }
+  // Where the memory is among that of all banks, one after the other.
+  uint64_t place(const std::byte* memory) const {
+    return static_cast<uint64_t>(memory - dram_.at(0, 0));
+  }
+
  private:
   const Dram& dram_;
   std::vector<const DramBuffer*> buffers_;  // by address

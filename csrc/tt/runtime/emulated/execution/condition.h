@@ -50,6 +50,20 @@ class Condition {
     return 0;
   }
 
+  // What others change for it to hold.
+  const void* place() const {
+    switch (kind_) {
+      case Kind::kSemaphoreEqual:
+      case Kind::kSemaphoreAtLeast:
+        return word_;
+      case Kind::kPagesAvailable:
+        return &counters_->received;
+      case Kind::kPagesFree:
+        return &counters_->acked;
+    }
+    return nullptr;
+  }
+
   bool holds() const {
     return kind_ == Kind::kSemaphoreEqual ? now() == wanted_ : now() >= wanted_;
   }

@@ -1,5 +1,6 @@
 #include "tt/runtime/emulated/kernel/circular_buffers.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "tt/support/str.h"
@@ -24,32 +25,37 @@ CircularBufferCounters& CircularBuffers::counters(uint32_t index) const {
   return kernel_.launch().worker_cores.counters(kernel_.core(), index);
 }
 
-void CircularBuffers::reserve_back(uint32_t index, uint32_t pages) const {
+void CircularBuffers::reserve_back(uint32_t index, uint32_t pages) {
   check_pages(index, pages);
   wait_.until(Condition::pages_free(index, counters(index), ring(index).num_pages, pages));
+  pages_[index].is_queue = true;
+  pages_[index].reserved = std::max(pages_[index].reserved, pages);
 }
 
-void CircularBuffers::wait_front(uint32_t index, uint32_t pages) const {
+void CircularBuffers::wait_front(uint32_t index, uint32_t pages) {
   check_pages(index, pages);
   wait_.until(Condition::pages_available(index, counters(index), pages));
+  pages_[index].is_queue = true;
+  pages_[index].waited = std::max(pages_[index].waited, pages);
 }
 
 void CircularBuffers::push_back(uint32_t index, uint32_t pages) {
   kernel_.check_aborted();
   check_pages(index, pages);
   CircularBufferCounters& counters = this->counters(index);
-  uint32_t free = ring(index).num_pages -
-                  (counters.received.load(std::memory_order_relaxed) - counters.acked.load(std::memory_order_relaxed));
-  if (pages > free) {
+  QueuePages& queue = pages_[index];
+  if (pages > queue.reserved) {
     kernel_.fail(
-        str("expected cb_reserve_back before cb_push_back: circular buffer ",
+        str("expected cb_reserve_back before cb_push_back: of circular buffer ",
             index,
-            " has ",
-            free,
-            " free pages, got ",
+            " the kernel has reserved ",
+            queue.reserved,
+            " pages, got ",
             pages));
   }
-  write_page_[index] = advanced(index, write_page_[index], pages);
+  queue.write_page = advanced(index, queue.write_page, pages);
+  queue.reserved -= pages;
+  kernel_.release(&counters.received);
   counters.received.fetch_add(pages, std::memory_order_release);
   kernel_.launch().scheduler.signal(kernel_.core());
 }
@@ -58,18 +64,19 @@ void CircularBuffers::pop_front(uint32_t index, uint32_t pages) {
   kernel_.check_aborted();
   check_pages(index, pages);
   CircularBufferCounters& counters = this->counters(index);
-  uint32_t available =
-      counters.received.load(std::memory_order_relaxed) - counters.acked.load(std::memory_order_relaxed);
-  if (pages > available) {
+  QueuePages& queue = pages_[index];
+  if (pages > queue.waited) {
     kernel_.fail(
-        str("expected cb_wait_front before cb_pop_front: circular buffer ",
+        str("expected cb_wait_front before cb_pop_front: of circular buffer ",
             index,
-            " holds ",
-            available,
+            " the kernel has waited for ",
+            queue.waited,
             " pages, got ",
             pages));
   }
-  read_page_[index] = advanced(index, read_page_[index], pages);
+  queue.read_page = advanced(index, queue.read_page, pages);
+  queue.waited -= pages;
+  kernel_.release(&counters.acked);
   counters.acked.fetch_add(pages, std::memory_order_release);
   kernel_.launch().scheduler.signal(kernel_.core());
 }
@@ -94,12 +101,13 @@ uint32_t CircularBuffers::advanced(uint32_t index, uint32_t page, uint32_t pages
 
 uint32_t CircularBuffers::write_ptr(uint32_t index) const {
   const L1Layout::Ring& ring = this->ring(index);
-  return ring.address + write_page_[index] * ring.page_size;
+  return ring.address + pages_[index].write_page * ring.page_size;
 }
 
-uint32_t CircularBuffers::read_ptr(uint32_t index) const {
+uint32_t CircularBuffers::read_ptr(uint32_t index) {
   const L1Layout::Ring& ring = this->ring(index);
-  return ring.address + read_page_[index] * ring.page_size;
+  pages_[index].is_queue = true;  // whoever asks where to read has others write
+  return ring.address + pages_[index].read_page * ring.page_size;
 }
 
 }  // namespace moe::tt::runtime::emulated

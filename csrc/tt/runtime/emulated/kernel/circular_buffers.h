@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "tt/runtime/emulated/chip/l1_layout.h"
 #include "tt/runtime/emulated/kernel/kernel_site.h"
 #include "tt/runtime/emulated/kernel/kernel_wait.h"
+#include "tt/runtime/emulated/kernel/queue_pages.h"
 
 namespace moe::tt::runtime::emulated {
 
@@ -14,14 +16,18 @@ class CircularBuffers {
  public:
   CircularBuffers(const KernelSite& kernel, const KernelWait& wait) : kernel_(kernel), wait_(wait) {}
 
-  void reserve_back(uint32_t index, uint32_t pages) const;
+  void reserve_back(uint32_t index, uint32_t pages);
   void push_back(uint32_t index, uint32_t pages);
-  void wait_front(uint32_t index, uint32_t pages) const;
+  void wait_front(uint32_t index, uint32_t pages);
   void pop_front(uint32_t index, uint32_t pages);
 
   // L1 addresses of the page to fill next and of the page to empty next.
   uint32_t write_ptr(uint32_t index) const;
-  uint32_t read_ptr(uint32_t index) const;
+  uint32_t read_ptr(uint32_t index);
+
+  std::span<const QueuePages> pages() const {
+    return pages_;
+  }
 
  private:
   const L1Layout::Ring& ring(uint32_t index) const;
@@ -31,9 +37,7 @@ class CircularBuffers {
 
   const KernelSite& kernel_;
   const KernelWait& wait_;
-  // The next page to push and the next one to pop. Each processor has its own, as on the chip.
-  uint32_t write_page_[kNumCircularBuffers] = {};
-  uint32_t read_page_[kNumCircularBuffers] = {};
+  QueuePages pages_[kNumCircularBuffers];  // each processor has its own, as on the chip
 };
 
 }  // namespace moe::tt::runtime::emulated

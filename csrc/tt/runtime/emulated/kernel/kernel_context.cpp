@@ -6,15 +6,16 @@ namespace moe::tt::runtime::emulated {
 
 constinit thread_local KernelContext* current_kernel = nullptr;
 
-KernelContext::KernelContext(LaunchContext& launch, const EmulatedProgram::KernelInstance& instance)
+KernelContext::KernelContext(const LaunchContext& launch, const EmulatedProgram::KernelInstance& instance)
     : KernelSite(launch, instance),
       layout_(launch.program.layout()),
       l1_(launch.worker_cores.l1(instance.core)),
       noc_coordinates_(launch.chip.noc(instance.core)),
-      noc_(*this),
+      circular_buffers_(*this, wait_),
+      rules_(*this, circular_buffers_.pages()),
+      noc_(*this, rules_),
       wait_(*this, noc_),
-      semaphores_(*this, wait_),
-      circular_buffers_(*this, wait_) {}
+      semaphores_(*this, wait_) {}
 
 void KernelContext::run() {
   current_kernel = this;
@@ -72,16 +73,23 @@ uint32_t KernelContext::compile_arg(uint32_t index) const {
   return argument("compile-time", instance_.kernel->compile_args, index);
 }
 
-void KernelContext::fail_access(uint32_t address, uint64_t offset, uint64_t size, uint64_t alignment) const {
-  uint64_t first = address + offset;
+std::byte* KernelContext::use(
+    const Window& window, uint32_t address, uint64_t offset, uint32_t size, uint32_t alignment, Access access) const {
+  const uint64_t first = address + offset;
   if (first % alignment != 0) {
     fail(str("expected an L1 address aligned to ", alignment, " bytes, got ", first));
   }
-  const L1Layout::Region& region = layout_.at(address);
+  const L1Layout::Region& region = layout_.at(window.address);
   if (region.size == 0) {
     fail(str("expected an L1 address in one of the program's regions (", layout_.describe(), "), got ", address));
   }
-  fail(str("expected an access inside ", describe(region), ", got ", size, " bytes at ", first));
+  if (!region.contains(first, size)) {
+    fail(str("expected an access inside ", describe(region), ", got ", size, " bytes at ", first));
+  }
+  if (rules_.on()) {
+    rules_.use(region, static_cast<uint32_t>(first), size, access);
+  }
+  return l1_ + first;
 }
 
 }  // namespace moe::tt::runtime::emulated

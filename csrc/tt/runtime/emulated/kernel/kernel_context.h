@@ -10,6 +10,7 @@
 #include "tt/runtime/emulated/chip/chip.h"
 #include "tt/runtime/emulated/chip/l1_layout.h"
 #include "tt/runtime/emulated/execution/fault_guard.h"
+#include "tt/runtime/emulated/kernel/access_rules.h"
 #include "tt/runtime/emulated/kernel/circular_buffers.h"
 #include "tt/runtime/emulated/kernel/kernel_site.h"
 #include "tt/runtime/emulated/kernel/kernel_wait.h"
@@ -36,7 +37,7 @@ class InEmulation {
 
 class KernelContext : public KernelSite {
  public:
-  KernelContext(LaunchContext& launch, const EmulatedProgram::KernelInstance& instance);
+  KernelContext(const LaunchContext& launch, const EmulatedProgram::KernelInstance& instance);
 
   // Runs the kernel on this thread and checks that no transfer of it is outstanding at its end.
   void run();
@@ -63,7 +64,8 @@ class KernelContext : public KernelSite {
   uint32_t common_arg(int index) const;
   uint32_t compile_arg(uint32_t index) const;
 
-  // A region of this core's L1 as host memory. Its size is 0 if the address is in no region.
+  // A region of this core's L1 as host memory, which accesses need not call use() for. Its size is 0 if they must: the
+  // address is in no region, or all checks are on.
   struct Window {
     std::byte* memory;
     uint32_t address;
@@ -71,9 +73,12 @@ class KernelContext : public KernelSite {
   };
   Window window(uint32_t address) const {
     const L1Layout::Region& region = layout_.at(address);
-    return {l1_ + region.address, region.address, region.size};
+    return {l1_ + region.address, region.address, rules_.on() ? 0 : region.size};
   }
-  [[noreturn]] void fail_access(uint32_t address, uint64_t offset, uint64_t size, uint64_t alignment) const;
+  // The memory of an access to bytes from `address` + `offset` on. Throws if that is outside of the window's region,
+  // or breaks another rule.
+  std::byte* use(
+      const Window& window, uint32_t address, uint64_t offset, uint32_t size, uint32_t alignment, Access access) const;
 
  private:
   // Throws what a fault is to the launch.
@@ -84,10 +89,11 @@ class KernelContext : public KernelSite {
   const L1Layout& layout_;
   std::byte* l1_;
   NocCoordinates noc_coordinates_;
+  CircularBuffers circular_buffers_;
+  AccessRules rules_;
   NocInterface noc_;
   KernelWait wait_;
   Semaphores semaphores_;
-  CircularBuffers circular_buffers_;
 };
 
 extern constinit thread_local KernelContext* current_kernel;

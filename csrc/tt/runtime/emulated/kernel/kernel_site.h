@@ -2,6 +2,7 @@
 
 // Which kernel, of which launch, on which core. The parts of a kernel's context need it to work and to report failures.
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -12,6 +13,8 @@
 #include "tt/runtime/emulated/chip/worker_cores.h"
 #include "tt/runtime/emulated/execution/scheduler.h"
 #include "tt/runtime/emulated/execution/traffic.h"
+#include "tt/runtime/emulated/kernel/l1_shadow.h"
+#include "tt/runtime/emulated/kernel/launch_order.h"
 #include "tt/runtime/emulated/kernel/program.h"
 
 namespace moe::tt::runtime::emulated {
@@ -25,16 +28,35 @@ struct LaunchContext {
   TrafficCounter& traffic;
   WorkerCores& worker_cores;
   Scheduler& scheduler;
+  // Where all checks are on.
+  L1Shadow* l1_shadow;
+  LaunchOrder* order;
 };
 
 class KernelSite {
  public:
-  KernelSite(LaunchContext& launch, const EmulatedProgram::KernelInstance& instance)
+  KernelSite(const LaunchContext& launch, const EmulatedProgram::KernelInstance& instance)
       : launch_(launch), instance_(instance) {}
 
   // Throws DeviceError. Its text is the kernel's name, core and processor, then the rule that the kernel broke.
   [[noreturn]] void fail(const std::string& rule) const;
   std::string who() const;
+
+  // This kernel sets a semaphore in L1, or increments it. Throw if another kernel does the other of both and nothing
+  // says which comes first. They say nothing unless all checks are on.
+  void order_set(const std::byte* semaphore, uint32_t value) const;
+  void order_increment(const std::byte* semaphore, uint32_t by) const;
+  // What it has done is known to whoever waits for a place, and what others have done is known to it.
+  void release(const void* place) const {
+    if (launch_.order != nullptr) {
+      launch_.order->release(number(), place);
+    }
+  }
+  void acquire(const void* place) const {
+    if (launch_.order != nullptr) {
+      launch_.order->acquire(number(), place);
+    }
+  }
 
   // Throws Aborted if another kernel of the launch has failed.
   void check_aborted() const {
@@ -43,7 +65,7 @@ class KernelSite {
     }
   }
 
-  LaunchContext& launch() const {
+  const LaunchContext& launch() const {
     return launch_;
   }
   const L1Layout& layout() const {
@@ -61,8 +83,11 @@ class KernelSite {
   }
 
  protected:
-  LaunchContext& launch_;
+  const LaunchContext& launch_;
   const EmulatedProgram::KernelInstance& instance_;
+
+ private:
+  [[noreturn]] void fail_unordered(const char* what, const char* other_did, uint32_t other) const;
 };
 
 }  // namespace moe::tt::runtime::emulated

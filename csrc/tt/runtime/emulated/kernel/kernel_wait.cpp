@@ -11,6 +11,7 @@ void KernelWait::until(const Condition& condition) const {
   noc_.deliver_sent();
   kernel_.launch().scheduler.wait(
       kernel_.number(), kernel_.core(), static_cast<uint32_t>(kernel_.processor()), condition, describe_);
+  kernel_.acquire(condition.place());
 }
 
 }  // namespace moe::tt::runtime::emulated

@@ -55,7 +55,7 @@ void NocInterface::check_alignment(uint64_t source, uint64_t destination, uint32
   }
 }
 
-NocInterface::NodeMemory NocInterface::on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const {
+NodeMemory NocInterface::on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const {
   const L1Layout& layout = kernel_.launch().program.layout();
   const L1Layout::Region& region = layout.at(static_cast<uint32_t>(std::min<uint64_t>(address, UINT32_MAX)));
   if (!region.contains(address, size)) {
@@ -81,11 +81,11 @@ NocInterface::NodeMemory NocInterface::on_core(uint32_t core, uint64_t address, 
   return {kernel_.launch().worker_cores.l1(core) + address, core, address, region.is_semaphore};
 }
 
-NocInterface::NodeMemory NocInterface::local(uint32_t address, uint32_t size, const char* what) const {
+NodeMemory NocInterface::local(uint32_t address, uint32_t size, const char* what) const {
   return on_core(kernel_.core(), address, size, what);
 }
 
-NocInterface::NodeMemory NocInterface::remote(uint64_t noc_address, uint32_t size, const char* what) const {
+NodeMemory NocInterface::remote(uint64_t noc_address, uint32_t size, const char* what) const {
   if (is_noc_multicast(noc_address)) {
     kernel_.fail(str("expected ", what, " to be at one node, got a multicast address"));
   }
@@ -117,7 +117,7 @@ NocInterface::NodeMemory NocInterface::remote(uint64_t noc_address, uint32_t siz
   return on_core(*core, address, size, what);
 }
 
-std::optional<NocInterface::NodeMemory> NocInterface::zeros(uint64_t noc_address, uint32_t size) const {
+std::optional<NodeMemory> NocInterface::zeros(uint64_t noc_address, uint32_t size) const {
   const LaunchContext& launch = kernel_.launch();
   const uint64_t address = noc_local_address(noc_address);
   const std::optional<uint32_t> core = launch.chip.core_at(noc_node(noc_address));
@@ -127,7 +127,7 @@ std::optional<NocInterface::NodeMemory> NocInterface::zeros(uint64_t noc_address
   return NodeMemory{launch.worker_cores.l1(*core) + address, core, address, false};
 }
 
-std::vector<NocInterface::NodeMemory> NocInterface::multicast(
+std::vector<NodeMemory> NocInterface::multicast(
     uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc) const {
   const LaunchContext& launch = kernel_.launch();
   NocCoordinates start = noc_multicast_start(destination);
@@ -177,6 +177,7 @@ void NocInterface::store(const NodeMemory& destination, const std::byte* source,
   }
   uint32_t value;
   std::memcpy(&value, source, kWord);
+  kernel_.order_set(destination.memory, value);
   semaphore_at(destination.memory).store(value, std::memory_order_release);
   kernel_.launch().scheduler.signal(*destination.core);
 }
@@ -194,6 +195,7 @@ void NocInterface::add(const NodeMemory& destination, uint32_t by) {
   if (!destination.is_semaphore) {
     kernel_.fail(str("expected the address of a semaphore, got ", destination.address));
   }
+  kernel_.order_increment(destination.memory, by);
   // Only release: on the chip a core learns nothing about other cores by incrementing.
   semaphore_at(destination.memory).fetch_add(by, std::memory_order_release);
   kernel_.launch().scheduler.signal(*destination.core);
@@ -216,8 +218,9 @@ void NocInterface::read(uint64_t source, uint32_t destination, uint32_t size, ui
   if (to.is_semaphore) {
     kernel_.fail(str("expected the destination of a read to be no semaphore, got ", destination));
   }
+  rules_.begin_read(destination, size, noc);
   poison(to.memory, size);
-  reads_.push_back({from, to.memory, size, noc});
+  reads_.push_back({from, to, size, noc});
   read_state_[noc].reset();  // a read uses the same registers
 }
 
@@ -246,7 +249,8 @@ void NocInterface::read_barrier(uint8_t noc) {
     if (read.noc != noc) {
       return false;
     }
-    load(read.source, read.destination, read.size);
+    load(read.source, read.destination.memory, read.size);
+    rules_.end_read(read.source, read.destination, read.size);
     return true;
   });
 }
@@ -263,7 +267,11 @@ void NocInterface::issue_write(
   if (!destination.core) {
     dram_traffic_.written += size;
   }
+  rules_.begin_write(source, size);
   writes_.push_back({source, destination, size, noc, posted});
+  if (rules_.on()) {
+    take(writes_.back());
+  }
 }
 
 void NocInterface::write(
@@ -294,8 +302,9 @@ void NocInterface::write_with_state(uint32_t source, uint32_t destination, uint8
 }
 
 void NocInterface::write_multicast(
-    uint32_t source, uint64_t destination, uint32_t size, uint32_t num_destinations, uint8_t noc) {
+    uint32_t source, uint64_t destination, uint32_t size, uint32_t num_destinations, bool linked, uint8_t noc) {
   check_issue(size, noc, Packets::kAny);
+  linked_[noc] = linked;
   NodeMemory from = local(source, size, "the source of a multicast");
   for (const NodeMemory& to : multicast(destination, size, num_destinations, noc)) {
     issue_write(from, to, size, noc, false);
@@ -310,32 +319,66 @@ void NocInterface::set_remote_semaphore(uint32_t source, uint64_t destination, u
 }
 
 void NocInterface::set_semaphore_multicast(
-    uint32_t source, uint64_t destination, uint32_t num_destinations, uint8_t noc) {
+    uint32_t source, uint64_t destination, uint32_t num_destinations, bool linked, uint8_t noc) {
   check_issue(kWord, noc, Packets::kOne);
+  linked_[noc] = linked;
   NodeMemory from = local(source, kWord, "the source of a multicast");
   for (const NodeMemory& to : multicast(destination, kWord, num_destinations, noc)) {
     issue_write(from, to, kWord, noc, false);
   }
 }
 
+void NocInterface::take(Write& write) {
+  write.sent = sent_.size();
+  sent_.resize(write.sent + write.size);
+  load(write.source, sent_.data() + write.sent, write.size);
+  if (rules_.on()) {
+    sent_written_.resize(sent_.size());
+    rules_.save(write.source, write.size, sent_written_.data() + write.sent);
+  }
+}
+
+void NocInterface::check_unchanged(const Write& write) {
+  std::vector<std::byte> now(write.size);
+  load(write.source, now.data(), write.size);
+  if (!std::equal(now.begin(), now.end(), sent_.begin() + static_cast<std::ptrdiff_t>(write.sent))) {
+    kernel_.fail(
+        str("expected the source of a write to stay as it is until ",
+            write.posted ? "noc_async_posted_writes_flushed" : "noc_async_writes_flushed or a barrier",
+            ", but some of the ",
+            write.size,
+            " bytes at ",
+            write.source.address,
+            " changed before it"));
+  }
+}
+
 void NocInterface::send(Write& write) {
   if (write.progress == Write::kIssued) {
-    write.sent = sent_.size();
-    sent_.resize(write.sent + write.size);
-    load(write.source, sent_.data() + write.sent, write.size);
+    if (rules_.on()) {
+      check_unchanged(write);
+    } else {
+      take(write);
+    }
     write.progress = Write::kSent;
   }
 }
 
 void NocInterface::deliver(Write& write) {
-  if (write.progress == Write::kSent) {
+  if (write.progress == Write::kArrived) {
+    return;
+  }
+  if (write.progress == Write::kIssued && !write.source.is_semaphore && !rules_.on()) {
+    store(write.destination, write.source.memory, write.size);
+  } else {
+    send(write);
     store(write.destination, sent_.data() + write.sent, write.size);
-  } else if (write.progress == Write::kIssued) {
-    if (write.source.is_semaphore) {
-      send(write);
-      store(write.destination, sent_.data() + write.sent, write.size);
-    } else {
-      store(write.destination, write.source.memory, write.size);
+  }
+  if (rules_.on()) {
+    rules_.end_write(write.destination, write.size, sent_written_.data() + write.sent);
+    if (!write.destination.core) {
+      const LaunchContext& launch = kernel_.launch();
+      launch.order->write(kernel_.number(), launch.dram.place(write.destination.memory), write.size);
     }
   }
   write.progress = Write::kArrived;
@@ -347,6 +390,7 @@ void NocInterface::forget_arrived(uint8_t noc, bool posted) {
   });
   if (writes_.empty()) {
     sent_.clear();
+    sent_written_.clear();
   }
 }
 
@@ -405,6 +449,10 @@ void NocInterface::write_word(uint64_t destination, uint32_t value, uint8_t byte
   std::byte bytes[kWord];
   std::memcpy(bytes, &value, kWord);
   store(to, bytes, kWord);
+  if (rules_.on()) {
+    constexpr uint8_t kAllWritten[kWord] = {1, 1, 1, 1};
+    rules_.end_write(to, kWord, kAllWritten);
+  }
   inline_writes_[noc] += !posted;
 }
 
@@ -459,6 +507,7 @@ void NocInterface::check_idle() const {
     check(outstanding_writes(noc, false) + inline_writes_[noc], "write(s)", "noc_async_write_barrier");
     check(outstanding_writes(noc, true), "posted write(s)", "noc_async_posted_writes_flushed");
     check(atomics_[noc], "atomic(s)", "noc_async_atomic_barrier");
+    check(linked_[noc], "linked multicast(s)", "a multicast that is not linked, and keeps the path no longer,");
   }
 }
 

@@ -1,6 +1,7 @@
 #include "tt/runtime/emulated/kernel/semaphores.h"
 
 #include <atomic>
+#include <cstddef>
 
 #include "tt/support/str.h"
 
@@ -41,6 +42,7 @@ const L1Layout::Region& Semaphores::at(const volatile uint32_t* pointer) const {
 void Semaphores::set(volatile uint32_t* semaphore, uint32_t value) const {
   kernel_.check_aborted();
   at(semaphore);
+  kernel_.order_set(reinterpret_cast<const std::byte*>(word(semaphore)), value);
   std::atomic_ref<uint32_t>(*word(semaphore)).store(value, std::memory_order_release);
   kernel_.launch().scheduler.signal(kernel_.core());
 }

@@ -262,10 +262,9 @@ inline void noc_async_write_multicast(
     bool linked = false,
     uint8_t noc = noc_index,
     uint8_t vc = NOC_MULTICAST_WRITE_VC) {
-  (void)linked;
   (void)vc;
   moe::tt::runtime::emulated::this_kernel().noc()->write_multicast(
-      src_local_l1_addr, dst_noc_addr_multicast, size, num_dests, noc);
+      src_local_l1_addr, dst_noc_addr_multicast, size, num_dests, linked, noc);
 }
 
 inline void noc_async_writes_flushed(uint8_t noc = noc_index) {
@@ -340,10 +339,9 @@ inline void noc_semaphore_set_multicast(
     bool linked = false,
     uint8_t noc = noc_index,
     uint8_t vc = NOC_MULTICAST_WRITE_VC) {
-  (void)linked;
   (void)vc;
   moe::tt::runtime::emulated::this_kernel().noc()->set_semaphore_multicast(
-      src_local_l1_addr, dst_noc_addr_multicast, num_dests, noc);
+      src_local_l1_addr, dst_noc_addr_multicast, num_dests, linked, noc);
 }
 
 inline void noc_async_atomic_barrier(uint8_t noc_idx = noc_index) {
