@@ -6,6 +6,8 @@ import warnings
 
 # Two devices, for what happens between them. Read when devices are first asked for.
 os.environ.setdefault("TORCH_TT_EMULATED_DEVICES", "2")
+# What kernels do to each byte, too.
+os.environ.setdefault("TORCH_TT_EMULATED_CHECKS", "all")
 
 import pytest
 import torch

@@ -68,6 +68,7 @@ std::string Rule::broken_by(const std::string& name, std::vector<uint32_t> args)
   Kernel breaking = kernel(name, std::move(args), {columns + 2, 1});
   breaking.compile_args = compile_args.empty() ? accessor_args({source}) : compile_args;
   ProgramDescription description{"p", {columns + 2, 2}, {{0, 64, 4}, {1, 16}}, {0}, {breaking}};
+  description.num_written = num_written;
   std::string message = failure_of(*device_, description, {source}, {source->address(), 0});
   const std::string who = "program 'p': kernel '" + name + "' on core (2, 1), riscv0: ";
   return message.starts_with(who) ? message.substr(who.size()) : "who? " + message;

@@ -59,8 +59,9 @@ class Rule {
 
   std::string broken_by(const std::string& name, std::vector<uint32_t> args = {});
 
-  std::vector<uint32_t> compile_args;  // those of an accessor for the buffer if there are none
-  bool is_written = true;              // the buffer
+  std::vector<uint32_t> compile_args;   // those of an accessor for the buffer if there are none
+  bool is_written = true;               // the buffer, before the launch
+  std::optional<uint32_t> num_written;  // as the program's
 
  private:
   std::unique_ptr<moe::tt::runtime::Device> device_;

@@ -83,6 +83,16 @@ TEST(rule_transfers_stay_in_buffers_of_the_launch) {
       "DRAM bank 2");
 }
 
+TEST(rule_what_is_only_read_is_not_written) {
+  Rule rule;
+  rule.num_written = 0;
+  CHECK_EQ(rule.broken_by("read_bytes", {0, 0, 16}), "who? ");
+  CHECK_EQ(
+      rule.broken_by("write_bytes", {0, 0, 16}),
+      "the destination of a write: expected a buffer that the launch writes, got the DRAM buffer at address 32, which "
+      "it only reads");
+}
+
 TEST(rule_transfers_have_bytes) {
   CHECK_EQ(Rule().broken_by("read_bytes", {0, 0, 0}), "expected a transfer of one byte or more, got one of 0 bytes");
 }

@@ -54,6 +54,9 @@ runtime::ProgramDescription describe(const Launch& launch, const std::vector<uin
       code.runtime_args.push_back({core});
     }
   }
+  // A launch's buffers are the records of invalid ids, the outputs, and the inputs.
+  const uint32_t first_output = kernels::kFirstOutput - ((launch.options & kernels::kLocalExperts) == 0 ? 1 : 0);
+  description.num_written = 1 + launch.num_tensors - first_output;
   return description;
 }
 

@@ -25,7 +25,7 @@ struct Launcher {
   Launcher(std::shared_ptr<ProgramCache> programs, const runtime::BufferSpan& records, Observer observer = &unobserved);
 
   // Makes an operator's call: numbers it, and makes the launches that `plan(invalid_ids)` returns. `tensors` are those
-  // of the launches.
+  // of the launches, the outputs first.
   template <typename Plan>
   void call(const Checks& checks, std::span<const Tensor> tensors, const Plan& plan) {
     const kernels::InvalidIdArgs invalid_id_args = invalid_ids.begin_call(checks);

@@ -107,7 +107,7 @@ std::vector<Launch> plan_permute(
 void permute(Launcher& launcher, const Permutation& permutation, const Tensor& permuted) {
   launcher.call(
       checks_of(permutation),
-      std::array{permutation.hidden, permutation.grouped_tokens, permuted},
+      std::array{permuted, permutation.hidden, permutation.grouped_tokens},
       [&](const kernels::InvalidIdArgs& invalid_ids) {
         return plan_permute(launcher.target, permutation, invalid_ids, permuted);
       });

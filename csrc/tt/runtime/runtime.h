@@ -139,6 +139,8 @@ struct ProgramDescription {
   std::vector<CircularBuffer> circular_buffers;
   std::vector<uint32_t> semaphores;  // initial values at every launch; the position is the id for get_semaphore
   std::vector<Kernel> kernels;
+  // Of a launch's buffers, the first so many are written, and the others only read. None: any may be written.
+  std::optional<uint32_t> num_written = std::nullopt;
 };
 
 // A program that was checked and built, to be launched any number of times.

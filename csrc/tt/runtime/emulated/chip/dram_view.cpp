@@ -1,22 +1,26 @@
 #include "tt/runtime/emulated/chip/dram_view.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tt/support/str.h"
 
 namespace moe::tt::runtime::emulated {
 
-DramView::DramView(const Dram& dram, std::span<const std::shared_ptr<DramBuffer>> buffers) : dram_(dram) {
+DramView::DramView(const Dram& dram, std::span<const std::shared_ptr<DramBuffer>> buffers, uint64_t num_written)
+    : dram_(dram) {
   for (const auto& buffer : buffers) {
-    buffers_.push_back(buffer.get());
+    uses_.push_back({buffer.get(), uses_.size() < num_written});
   }
-  std::ranges::sort(buffers_, {}, &DramBuffer::address);
+  // Of a buffer that comes twice, the use that at() finds is the last: one that is written.
+  std::ranges::sort(uses_, {}, [](const Use& use) { return std::pair(use.buffer->address(), use.is_written); });
 }
 
-std::byte* DramView::at(uint32_t bank, uint64_t address, uint64_t size) const {
-  auto after = std::ranges::upper_bound(
-      buffers_, address, {}, [](const DramBuffer* buffer) { return uint64_t{buffer->address()}; });
-  const DramBuffer* buffer = after == buffers_.begin() ? nullptr : *std::prev(after);
+std::byte* DramView::at(uint32_t bank, uint64_t address, uint64_t size, bool to_write) const {
+  auto after =
+      std::ranges::upper_bound(uses_, address, {}, [](const Use& use) { return uint64_t{use.buffer->address()}; });
+  const Use use = after == uses_.begin() ? Use{nullptr, false} : *std::prev(after);
+  const DramBuffer* buffer = use.buffer;
   if (buffer == nullptr || address - buffer->address() >= buffer->bank_bytes()) {
     throw DeviceError(
         str("expected an address inside a buffer that was passed to the launch, got address ",
@@ -51,6 +55,12 @@ std::byte* DramView::at(uint32_t bank, uint64_t address, uint64_t size) const {
             " of the DRAM buffer at address ",
             buffer->address(),
             "; what follows in the bank is another page"));
+  }
+  if (to_write && !use.is_written) {
+    throw DeviceError(
+        str("expected a buffer that the launch writes, got the DRAM buffer at address ",
+            buffer->address(),
+            ", which it only reads"));
   }
   return dram_.at(bank, address);
 }

@@ -14,11 +14,12 @@ namespace moe::tt::runtime::emulated {
 // The DRAM buffers that a launch may touch.
 class DramView {
  public:
-  DramView(const Dram& dram, std::span<const std::shared_ptr<DramBuffer>> buffers);
+  // The launch writes the first `num_written` buffers and reads the others.
+  DramView(const Dram& dram, std::span<const std::shared_ptr<DramBuffer>> buffers, uint64_t num_written);
 
-  // The memory of `size` bytes at an address of a bank. Throws DeviceError unless all are in one page of one buffer, or
-  // whole pages of it, which follow each other in the bank.
-  std::byte* at(uint32_t bank, uint64_t address, uint64_t size) const;
+  // The memory of `size` bytes at an address of a bank, to read or to write. Throws DeviceError unless all are in one
+  // page of one buffer, or whole pages of it, which follow each other in the bank, and the launch writes what it says.
+  std::byte* at(uint32_t bank, uint64_t address, uint64_t size, bool to_write) const;
 
   // As Dram's.
   uint8_t* written(const std::byte* memory) const {
@@ -30,8 +31,13 @@ class DramView {
   }
 
  private:
+  struct Use {
+    const DramBuffer* buffer;
+    bool is_written;
+  };
+
   const Dram& dram_;
-  std::vector<const DramBuffer*> buffers_;  // by address
+  std::vector<Use> uses_;  // by address
 };
 
 }  // namespace moe::tt::runtime::emulated

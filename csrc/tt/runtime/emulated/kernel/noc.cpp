@@ -85,7 +85,7 @@ NodeMemory NocInterface::local(uint32_t address, uint32_t size, const char* what
   return on_core(kernel_.core(), address, size, what);
 }
 
-NodeMemory NocInterface::remote(uint64_t noc_address, uint32_t size, const char* what) const {
+NodeMemory NocInterface::remote(uint64_t noc_address, uint32_t size, const char* what, bool to_write) const {
   if (is_noc_multicast(noc_address)) {
     kernel_.fail(str("expected ", what, " to be at one node, got a multicast address"));
   }
@@ -94,7 +94,7 @@ NodeMemory NocInterface::remote(uint64_t noc_address, uint32_t size, const char*
   uint64_t address = noc_local_address(noc_address);
   if (std::optional<uint32_t> bank = launch.chip.bank_at(node)) {
     try {
-      return {launch.dram.at(*bank, address, size), std::nullopt, address, false};
+      return {launch.dram.at(*bank, address, size, to_write), std::nullopt, address, false};
     } catch (const DeviceError& error) {
       kernel_.fail(str(what, ": ", error.what()));
     }
@@ -206,7 +206,7 @@ void NocInterface::add(const NodeMemory& destination, uint32_t by) {
 void NocInterface::read(uint64_t source, uint32_t destination, uint32_t size, uint8_t noc, Packets packets) {
   check_issue(size, noc, packets);
   const std::optional<NodeMemory> zeros = this->zeros(source, size);
-  NodeMemory from = zeros ? *zeros : remote(source, size, "the source of a read");
+  NodeMemory from = zeros ? *zeros : remote(source, size, "the source of a read", /*to_write=*/false);
   NodeMemory to = local(destination, size, "the destination of a read");
   const Chip& chip = kernel_.launch().chip;
   if (from.core) {

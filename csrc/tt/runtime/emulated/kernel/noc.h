@@ -86,7 +86,7 @@ class NocInterface {
 
   void check_issue(uint32_t size, uint8_t noc, Packets packets) const;
   NodeMemory local(uint32_t address, uint32_t size, const char* what) const;
-  NodeMemory remote(uint64_t noc_address, uint32_t size, const char* what) const;
+  NodeMemory remote(uint64_t noc_address, uint32_t size, const char* what, bool to_write = true) const;
   NodeMemory on_core(uint32_t core, uint64_t address, uint32_t size, const char* what) const;
   // The firmware's zeros if a read asks for them. No transfer may write there.
   std::optional<NodeMemory> zeros(uint64_t noc_address, uint32_t size) const;

@@ -35,7 +35,7 @@ void ProgramRunner::run(
     std::span<const uint32_t> common_args,
     std::span<const std::shared_ptr<DramBuffer>> buffers) {
   prepare(program);
-  DramView view(dram_, buffers);
+  DramView view(dram_, buffers, program.description().num_written.value_or(buffers.size()));
   const auto& instances = program.instances();
   std::optional<LaunchOrder> order;
   if (l1_shadow_) {
