@@ -72,6 +72,20 @@ TEST(environment_is_checked) {
         "TORCH_TT_EMULATED_DRAM_SIZE: expected a number of bytes from 768 to 12884901888, got '1GB'; correct it or "
         "unset it");
   }
+  {
+    Environment get_env("TORCH_TT_EMULATED_CHECKS", "none");
+    CHECK_THROWS(
+        EnvironmentError,
+        make_emulated_runtime(),
+        "TORCH_TT_EMULATED_CHECKS: expected 'some' or 'all', got 'none'; correct it or unset it");
+  }
+  {
+    Environment get_env("TORCH_TT_EMULATED_TIMEOUT", "0");
+    CHECK_THROWS(
+        EnvironmentError,
+        make_emulated_runtime(),
+        "TORCH_TT_EMULATED_TIMEOUT: expected a number of seconds from 1 to 604800, got '0'; correct it or unset it");
+  }
   Environment get_env("TORCH_TT_EMULATED_DEVICES", "3");
   auto runtime = make_emulated_runtime();
   CHECK_EQ(runtime->device_count(), 3u);
