@@ -5,11 +5,11 @@
 
 namespace {
 
-[[gnu::noinline, gnu::no_sanitize("undefined")]] uint32_t quotient(uint32_t dividend, uint32_t divisor) {
+[[gnu::noinline, gnu::no_sanitize("undefined", "thread")]] uint32_t quotient(uint32_t dividend, uint32_t divisor) {
   return dividend / divisor;
 }
 
-[[gnu::noinline, gnu::no_sanitize("undefined")]] uint32_t load(const volatile uint32_t* pointer) {
+[[gnu::noinline, gnu::no_sanitize("undefined", "thread")]] uint32_t load(const volatile uint32_t* pointer) {
   return *pointer;
 }
 

@@ -3,6 +3,8 @@
 #include <exception>
 #include <mutex>
 
+#include "tt/runtime/emulated/execution/tsan.h"
+
 namespace moe::tt::runtime::emulated {
 
 namespace {
@@ -119,8 +121,9 @@ Fault FaultGuard::run(void (*function)(), const std::atomic<bool>& stop) {
   }
   stop_ = &stop;
   inside_ = 0;
-  // What jumps back here leaves the mask of signals alone, which would cost a system call to keep.
-  const auto fault = static_cast<Fault>(sigsetjmp(end_, /*savemask=*/0));
+  // What jumps back here leaves the mask of signals alone, which would cost a system call to keep. ThreadSanitizer's
+  // own handler, from which ours is called, blocks them all.
+  const auto fault = static_cast<Fault>(sigsetjmp(end_, /*savemask=*/kThreadSanitizer));
   if (fault == Fault::kNone) {
     current = this;
     try {
