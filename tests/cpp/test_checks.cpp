@@ -14,6 +14,10 @@ using namespace testing;
 
 namespace {
 
+struct AllChecks {
+  Environment checks{"TORCH_TT_EMULATED_CHECKS", "all"};
+};
+
 const std::string kFirst = "circular buffer 0 [104224, 104480)";
 
 std::string before_barrier(const std::string& what, uint32_t noc = 0) {
@@ -42,6 +46,7 @@ std::string two_write(uint32_t first_from, uint32_t first_tells, uint32_t second
 }  // namespace
 
 TEST(check_reads_have_arrived) {
+  AllChecks all;
   Rule rule;
   CHECK_EQ(rule.broken_by("use_before_barrier", {1, 0}), before_barrier("a load of 4 bytes at 104284", 1));
   CHECK_EQ(rule.broken_by("use_before_barrier", {1, 1}), before_barrier("a store of 4 bytes at 104284", 1));
@@ -51,6 +56,7 @@ TEST(check_reads_have_arrived) {
 }
 
 TEST(check_bytes_are_written) {
+  AllChecks all;
   Rule rule;
   // What the last launch left is nobody's.
   CHECK_EQ(rule.broken_by("write_words"), "who? ");
@@ -78,6 +84,7 @@ TEST(check_pointers_stay_in_their_buffer) {
 }
 
 TEST(check_queues_give_pages) {
+  AllChecks all;
   Rule rule;
   CHECK_EQ(rule.broken_by("load_without_wait"), without_hold("a load of 4 bytes at 104224", 0));
   CHECK_EQ(rule.broken_by("load_after_pop"), without_hold("a load of 4 bytes at 104224", 0));
@@ -88,6 +95,7 @@ TEST(check_queues_give_pages) {
 }
 
 TEST(check_sources_stay_as_they_are) {
+  AllChecks all;
   const auto changed = [](const std::string& barrier) {
     return "expected the source of a write to stay as it is until " + barrier +
            ", but some of the 64 bytes at 104224 changed before it";
@@ -99,6 +107,7 @@ TEST(check_sources_stay_as_they_are) {
 }
 
 TEST(check_semaphores_lose_nothing) {
+  AllChecks all;
   CHECK_EQ(
       Rule().broken_by("store_to_semaphore"),
       "expected noc_semaphore_set, got a plain store to semaphore 0, which gets lost among others' increments");
