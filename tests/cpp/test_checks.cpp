@@ -131,6 +131,7 @@ TEST(check_semaphores_lose_nothing) {
 }
 
 TEST(check_dram_is_written_in_an_order) {
+  AllChecks all;
   CHECK_EQ(two_write(0, 2, 16, 3), std::string());
   CHECK_EQ(two_write(0, 0, 32, 0), std::string());
   if (emulated::kThreadSanitizer) {
