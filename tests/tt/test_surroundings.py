@@ -76,9 +76,9 @@ def test_a_package_in_a_folder_of_any_name(tmp_path):
         f"import shutil; shutil.copytree({str(package)!r}, {str(site / package.name)!r})\n"
         f"shutil.copytree({str(package.parent / 'csrc')!r}, {str(site / 'csrc')!r})"
     )
-    code = f"import sys; sys.path.insert(0, {str(site)!r})\n{USE}\nprint(torch_moe_ttnn.__path__[0], result)"
+    code = f"import sys; sys.path.insert(0, {str(site)!r})\n{USE}\nprint(torch_moe_ttnn.__file__, result)"
     cache = str(tmp_path / "cache")
-    assert processes.output(code, TT_METAL_CACHE=cache) == f"{site / package.name} {RESULT}"
+    assert processes.output(code, TT_METAL_CACHE=cache) == f"{site / package.name / '__init__.py'} {RESULT}"
 
 
 def test_a_working_directory_that_cannot_be_written_to(tmp_path):
