@@ -9,7 +9,7 @@ namespace moe::tt::runtime::emulated {
 
 namespace {
 
-const char* name_of(Access access) {
+const char* name_of_access(Access access) {
   switch (access) {
     case Access::kLoad:
       return "a load";
@@ -28,7 +28,7 @@ bool stores(Access access) {
   return access != Access::kLoad && access != Access::kPointer;
 }
 
-std::string describe(const L1Layout::Region& region, uint32_t address, uint32_t size, const char* what) {
+std::string describe_access(const L1Layout::Region& region, uint32_t address, uint32_t size, const char* what) {
   return str(what, " of ", size, " bytes at ", address, " in ", emulated::describe(region));
 }
 
@@ -44,16 +44,16 @@ void AccessRules::use(const L1Layout::Region& region, uint32_t address, uint32_t
     }
     return;
   }
-  check_queue(region, address, size, name_of(access));
+  check_queue(region, address, size, name_of_access(access));
   L1Shadow& shadow = this->shadow();
   const uint32_t other = shadow.find_other(kernel_.core(), address, size);
   if (other < size) {
-    check_arrived(region, address, size, name_of(access));
+    check_arrived(region, address, size, name_of_access(access));
     if (loads(access)) {
       const bool is_dram = shadow.state(kernel_.core(), address + other) == L1Shadow::kUnwrittenDram;
       kernel_.fail(
           str("expected bytes that something wrote, got ",
-              describe(region, address, size, name_of(access)),
+              describe_access(region, address, size, name_of_access(access)),
               is_dram ? ", which came from DRAM that nobody wrote" : ", which nobody has written in this launch"));
     }
     if (stores(access)) {
@@ -73,7 +73,7 @@ void AccessRules::check_queue(const L1Layout::Region& region, uint32_t address, 
     if (!queue.contains(page, ring.num_pages)) {
       kernel_.fail(
           str("expected cb_reserve_back or cb_wait_front, and no cb_push_back or cb_pop_front since, before ",
-              describe(region, address, size, what),
+              describe_access(region, address, size, what),
               ": the kernel has no hold of page ",
               page));
     }
@@ -83,13 +83,13 @@ void AccessRules::check_queue(const L1Layout::Region& region, uint32_t address, 
 void AccessRules::check_arrived(
     const L1Layout::Region& region, uint32_t address, uint32_t size, const char* what) const {
   for (uint32_t i = 0; i < size; ++i) {
-    const L1Shadow::State state = shadow().state(kernel_.core(), address + i);
+    const L1Shadow::ByteState state = shadow().state(kernel_.core(), address + i);
     if (state == L1Shadow::kIncoming0 || state == L1Shadow::kIncoming1) {
       kernel_.fail(
           str("expected noc_async_read_barrier on noc ",
               state == L1Shadow::kIncoming0 ? 0 : 1,
               " before ",
-              describe(region, address, size, what),
+              describe_access(region, address, size, what),
               ", which a read is to bring"));
     }
   }

@@ -19,9 +19,9 @@ uint32_t L1Shadow::find_other(uint32_t core, uint32_t address, uint32_t size) co
   const uint8_t* const begin = at(core, address);
   const uint8_t written = shadow(kWritten);
   if (size == sizeof(uint32_t)) {  // most accesses
-    uint32_t word;
-    std::memcpy(&word, begin, sizeof(word));
-    if (word == written * 0x01010101u) {
+    uint32_t four;
+    std::memcpy(&four, begin, sizeof(four));
+    if (four == written * 0x01010101u) {
       return size;
     }
   }
@@ -29,12 +29,12 @@ uint32_t L1Shadow::find_other(uint32_t core, uint32_t address, uint32_t size) co
       std::find_if(begin, begin + size, [&](uint8_t byte) { return byte != written; }) - begin);
 }
 
-L1Shadow::State L1Shadow::state(uint32_t core, uint32_t address) const {
+L1Shadow::ByteState L1Shadow::state(uint32_t core, uint32_t address) const {
   const uint8_t byte = *at(core, address);
-  return byte >> kStateBits == launch_ ? static_cast<State>(byte & ((1 << kStateBits) - 1)) : kUnwritten;
+  return byte >> kStateBits == launch_ ? static_cast<ByteState>(byte & ((1 << kStateBits) - 1)) : kUnwritten;
 }
 
-void L1Shadow::set(uint32_t core, uint32_t address, uint32_t size, State state) {
+void L1Shadow::set(uint32_t core, uint32_t address, uint32_t size, ByteState state) {
   std::memset(at(core, address), shadow(state), size);
 }
 
@@ -45,7 +45,7 @@ void L1Shadow::save(uint32_t core, uint32_t address, uint32_t size, uint8_t* wri
   }
 }
 
-void L1Shadow::restore(uint32_t core, uint32_t address, uint32_t size, const uint8_t* written, State otherwise) {
+void L1Shadow::restore(uint32_t core, uint32_t address, uint32_t size, const uint8_t* written, ByteState otherwise) {
   uint8_t* const begin = at(core, address);
   for (uint32_t i = 0; i < size; ++i) {
     begin[i] = written[i] != 0 ? shadow(kWritten) : shadow(otherwise);

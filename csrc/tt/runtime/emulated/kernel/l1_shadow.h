@@ -12,7 +12,7 @@ namespace moe::tt::runtime::emulated {
 // cost, because a shadow tells the launch that it is from.
 class L1Shadow {
  public:
-  enum State : uint8_t {
+  enum ByteState : uint8_t {
     kUnwritten,  // what another launch left
     kWritten,
     kUnwrittenDram,  // what came from DRAM that nobody wrote
@@ -26,12 +26,12 @@ class L1Shadow {
 
   // The place of the first byte of a range that is in another state than kWritten, or the size if none is.
   uint32_t find_other(uint32_t core, uint32_t address, uint32_t size) const;
-  State state(uint32_t core, uint32_t address) const;
-  void set(uint32_t core, uint32_t address, uint32_t size, State state);
+  ByteState state(uint32_t core, uint32_t address) const;
+  void set(uint32_t core, uint32_t address, uint32_t size, ByteState state);
 
   // What transfers take along: for each byte, 1 if it is written and 0 if it is not.
   void save(uint32_t core, uint32_t address, uint32_t size, uint8_t* written) const;
-  void restore(uint32_t core, uint32_t address, uint32_t size, const uint8_t* written, State otherwise);
+  void restore(uint32_t core, uint32_t address, uint32_t size, const uint8_t* written, ByteState otherwise);
 
  private:
   static constexpr uint32_t kStateBits = 3;
@@ -40,7 +40,7 @@ class L1Shadow {
   uint8_t* at(uint32_t core, uint32_t address) const {
     return reinterpret_cast<uint8_t*>(memory_.data()) + uint64_t{core} * l1_size_ + address;
   }
-  uint8_t shadow(State state) const {
+  uint8_t shadow(ByteState state) const {
     return static_cast<uint8_t>(launch_ << kStateBits | state);
   }
 
