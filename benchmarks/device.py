@@ -1,10 +1,9 @@
 """``python benchmarks/device.py``: clocks of one launch on a simulated chip, and the bytes it moves.
 
 Runs on the chip that TT-Metalium's own variables name (TT_METAL_SIMULATOR and what goes with it). The clocks of a
-launch are the difference between a process that makes it once more and one that does not. The simulator counts
-instructions and waiting; it knows no bandwidth. So the bytes between DRAM and the cores are counted on the emulated
-device, which runs the same kernels, and turned into the clocks that the chip's DRAM needs for them at least: a launch
-takes about as long as the larger number of the two.
+launch are those of two calls less those of one. The simulator counts instructions and waiting; it knows no bandwidth.
+So the bytes between DRAM and the cores are counted on the emulated device, which runs the same kernels, and turned
+into the clocks that the DRAM of the chip needs for them at least: a launch takes about as long as the larger of the two.
 """
 
 import argparse

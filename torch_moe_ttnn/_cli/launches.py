@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 
 from torch_moe_ttnn import padded_num_experts, tt
+from torch_moe_ttnn._cli.progress import progress
 from torch_moe_ttnn.testing import make_choices
 
 # Bytes a clock between DRAM and the cores: 288 and 512 GB/s, at 1 GHz.
@@ -155,14 +156,14 @@ def _run(cases: Sequence[Case], **environment: str | None) -> Launches:
     process = subprocess.run(
         [sys.executable, "-m", __name__, argument],
         env={name: value for name, value in variables.items() if value is not None},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=False,
         timeout=1800,
     )
     report = next((line for line in process.stdout.splitlines() if line.startswith("{")), None)
     if process.returncode != 0 or report is None:
-        raise RuntimeError(f"{cases}: the process that launches them failed\n{process.stdout}{process.stderr}")
+        raise RuntimeError(f"{cases}: the process that launches them failed\n{process.stdout}")
     return Launches(**json.loads(report))
 
 
@@ -204,7 +205,7 @@ def main() -> None:
     properties = tt.get_device_properties()
     is_emulated = properties.runtime == "emulated"
     traffic, clocks = [], []
-    for case in (Case(*fields) for fields in json.loads(sys.argv[1])):
+    for case in progress([Case(*fields) for fields in json.loads(sys.argv[1])]):
         call = call_of(case)
         launches = tt.num_launches()
         counted = tt.dram_traffic() if is_emulated else (0, 0)
