@@ -133,6 +133,7 @@ def gradients(function, tensors, ids):
     return torch.autograd.grad(function(*tensors, ids), tensors)
 
 
+@pytest.mark.any_runtime
 def test_a_layer(layer_arguments):
     for actual, expected in zip(
         gradients(layer, *layer_arguments), gradients(dense_layer, *layer_arguments), strict=True
@@ -140,12 +141,14 @@ def test_a_layer(layer_arguments):
         torch.testing.assert_close(actual, expected)
 
 
+@pytest.mark.any_runtime
 def test_a_compiled_layer(layer_arguments, backend):
     compiled = torch.compile(layer, fullgraph=True, backend=backend)
     for actual, expected in zip(gradients(compiled, *layer_arguments), gradients(layer, *layer_arguments), strict=True):
         torch.testing.assert_close(actual, expected)
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize("use_reentrant", [False, True])
 def test_a_checkpointed_layer(layer_arguments, use_reentrant):
     tensors, ids = layer_arguments
@@ -159,6 +162,7 @@ def test_a_checkpointed_layer(layer_arguments, use_reentrant):
         torch.testing.assert_close(tensor.grad, gradient)
 
 
+@pytest.mark.any_runtime
 def test_functional(layer_arguments):
     tensors, ids = layer_arguments
     actual = torch.func.grad(layer, argnums=(0, 1, 2))(*(tensor.detach() for tensor in tensors), ids)

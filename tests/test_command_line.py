@@ -93,6 +93,7 @@ class TestProgress:
         assert capsys.readouterr().err == f"{clear}1 of 2: item 1{clear}2 of 2: item 0{clear}"
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize("model", MODELS)
 def test_models(capsys, device, model):
     printed = run(capsys, "--model", model, "--tokens", 16, "--device", device)
@@ -112,6 +113,7 @@ def test_models(capsys, device, model):
     assert f"{16 * top_k:,} choices over {experts} experts" in printed
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize("distribution", ["uniform", "zipf", "same", "padded"])
 def test_distributions(capsys, distribution):
     assert f"64 tokens, {distribution}, seed 3" in run(
@@ -424,6 +426,8 @@ def test_the_fallback_mode_is_as_before(capsys):
 
 class TestInput:
     """Recorded choices."""
+
+    pytestmark = pytest.mark.any_runtime
 
     @pytest.fixture
     def recorded(self, tmp_path):

@@ -96,6 +96,7 @@ def test_typed_wrappers(operator, device, compiled):
     assert counter.frame_count == 1
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize("forward", [layers.mapped, layers.routed])
 def test_a_layer_in_one_graph(forward, device, compiled):
     """Router, operator and experts; the graph's result is eager's, and both are what a loop over the choices gives."""

@@ -92,6 +92,7 @@ def test_any_number_of_choices(device):
         program.module()(*(tensor.to(device) for tensor in make_choices(3, 41, 41)))
 
 
+@pytest.mark.any_runtime
 @DECOMPOSES
 @STRICT
 def test_layers(device, strict):

@@ -12,6 +12,8 @@ from support.checks import assert_same_bits
 from support.operators import GROUPING, ROUTING
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.any_runtime
+
 
 def layer_in(dtype):
     return layers.make_layer().to(dtype)

@@ -12,14 +12,14 @@ from torch_moe_ttnn.testing import DISTRIBUTIONS, MODELS, make_choices
 
 @pytest.mark.parametrize("num_experts", [8, 16, 32, 128])
 @pytest.mark.parametrize("top_k", [2, 3, 4])
-@pytest.mark.parametrize("num_tokens", [2, 4, 8, 16, 32])
+@pytest.mark.parametrize("num_tokens", metalium.few([2, 4, 8, 16, 32]))
 def test_matrix(operator, device, num_tokens, top_k, num_experts):
     ids, weights = make_choices(num_tokens, top_k, num_experts, id_dtype=torch.uint32)
     assert all(len(set(row)) == top_k for row in ids.tolist())
     assert_matches_reference(operator, device, ids, weights, num_experts)
 
 
-@pytest.mark.parametrize("num_tokens", [1, 32, 33, 1000])
+@pytest.mark.parametrize("num_tokens", metalium.few([1, 32, 33, 1000]))
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 def test_models(operator, device, model, num_tokens):
     ids, weights = make_choices(num_tokens, model.top_k, model.num_experts)

@@ -50,7 +50,7 @@ def test_a_repeated_choice_of_a_local_expert(operator, device):
     assert_matches_reference(operator, device, ids, weights, 3, local_experts=torch.tensor([2, 1]))
 
 
-@pytest.mark.parametrize("max_tokens", [0, 1, 5, 33, 1000])
+@pytest.mark.parametrize("max_tokens", metalium.few([0, 1, 5, 33, 1000]))
 @pytest.mark.parametrize("local", [None, [3, 0, 7]], ids=str)
 @pytest.mark.parametrize("distribution", ["uniform", "same"])
 @pytest.mark.parametrize("routing", [True, False], ids=["routing", "grouping"])
@@ -62,7 +62,7 @@ def test_max_tokens(device, routing, distribution, local, max_tokens):
         assert_matches_reference(operator, device, ids, weights, 8, max_tokens=max_tokens, **options)
 
 
-@pytest.mark.parametrize("alignment", [1, 2, 7, 16, 32, 128])
+@pytest.mark.parametrize("alignment", metalium.few([1, 2, 7, 16, 32, 128]))
 @pytest.mark.parametrize("max_tokens", [None, 0, 3, 40])
 @pytest.mark.parametrize("num_tokens", [0, 1, 33, metalium.MANY_TOKENS])
 def test_alignment(device, num_tokens, max_tokens, alignment):

@@ -17,6 +17,8 @@ from support.operators import GROUPING
 pytest.importorskip("transformers", reason="it comes with the test extra")
 import qwen3_moe
 
+pytestmark = pytest.mark.any_runtime
+
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=str)
 def model(request, device):
@@ -38,7 +40,6 @@ def unrounded(device):
     return qwen3_moe.build_model().to(device)
 
 
-@pytest.mark.any_runtime
 def test_a_compiled_model(unrounded, input_ids, backend):
     """The sparse blocks are one graph for all layers and lengths, and the logits are the unmodified model's."""
     compiled = copy.deepcopy(unrounded)
@@ -53,7 +54,7 @@ def test_a_compiled_model(unrounded, input_ids, backend):
     assert len(graph.graph.find_nodes(op="call_function", target=GROUPING.overload)) == 1
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=pytest.mark.any_runtime)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_a_compiled_block(dtype, device, backend):
     """In bfloat16 too, a block by itself; on any device, what the unmodified block computes on the CPU."""
     model = qwen3_moe.build_model(dtype=dtype)
@@ -69,7 +70,6 @@ def test_a_compiled_block(dtype, device, backend):
     torch.testing.assert_close(actual, expected, rtol=0, atol=tolerance)
 
 
-@pytest.mark.any_runtime
 def test_logits_depend_on_the_experts(model, input_ids):
     """The comparison above would see experts that are wrong: their share of the logits is not small."""
     expected = qwen3_moe.logits(model, input_ids, "eager")
@@ -86,7 +86,6 @@ def test_logits_depend_on_the_experts(model, input_ids):
         torch.testing.assert_close(without, expected)
 
 
-@pytest.mark.any_runtime
 def test_recorded_choices(operator, device, model, input_ids):
     """What the routers of a real model hand out is an input like any other."""
     with torch_moe_ttnn.record_choices(model) as recorder:
@@ -98,14 +97,12 @@ def test_recorded_choices(operator, device, model, input_ids):
         assert_matches_reference(operator, device, ids, weights, model.config.num_experts)
 
 
-@pytest.mark.any_runtime
 def test_compiled_as_a_program(device, backend, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["qwen3_moe.py", "--tokens", "40", "--compile", "--device", str(device)])
     assert qwen3_moe.main() == 0
     assert "logits (2, 40, 512): largest difference" in capsys.readouterr().out
 
 
-@pytest.mark.any_runtime
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -125,7 +122,6 @@ def test_mistakes_are_said_in_a_line(monkeypatch, capsys, arguments, said):
     assert line.startswith(said)
 
 
-@pytest.mark.any_runtime
 def test_without_transformers(tmp_path):
     (tmp_path / "transformers.py").write_text("raise ModuleNotFoundError(\"No module named 'transformers'\")")
     example = subprocess.run(
@@ -140,7 +136,6 @@ def test_without_transformers(tmp_path):
     assert 'install it with pip install "torch_moe_ttnn[transformers]"' in line
 
 
-@pytest.mark.any_runtime
 def test_as_a_program(tmp_path, device):
     path = tmp_path / "choices.safetensors"
     script = Path(qwen3_moe.__file__)

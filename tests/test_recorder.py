@@ -10,6 +10,8 @@ import torch_moe_ttnn
 from support.checks import assert_same_bits
 from torch_moe_ttnn._cli import main as command_line
 
+pytestmark = pytest.mark.any_runtime
+
 NUM_EXPERTS = 8
 
 

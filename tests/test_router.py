@@ -6,6 +6,8 @@ import torch
 import torch_moe_ttnn
 from support.checks import assert_same_bits
 
+pytestmark = pytest.mark.any_runtime
+
 NUM_TOKENS, NUM_EXPERTS, TOP_K, HIDDEN = 50, 16, 4, 24
 
 

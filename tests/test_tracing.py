@@ -10,6 +10,8 @@ from support.checks import assert_same_bits
 from support.operators import as_tuple
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.any_runtime
+
 
 def calls_of(graph_module):
     """Return what a graph calls, without the unpacking of tuples."""

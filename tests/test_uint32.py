@@ -91,6 +91,7 @@ def function(request, backend):
     return all_idioms if request.param == "eager" else torch.compile(all_idioms, fullgraph=True, backend=backend)
 
 
+@pytest.mark.any_runtime
 def test_idioms(function, device):
     ids, weights = make_choices(33, 4, NUM_EXPERTS, weight_dtype=torch.float32, distribution="padded")
     # Whole numbers, whose sums are exact in any order.

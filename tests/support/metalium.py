@@ -2,9 +2,13 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch_moe_ttnn
+
+_Value = TypeVar("_Value")
 
 LIBRARY = Path(torch_moe_ttnn._C.tt.metal_library())
 """The metal runtime, which is there where the package was built with a TT-Metalium."""
@@ -14,6 +18,11 @@ SIMULATED = os.environ.get("TORCH_TT_RUNTIME") != "emulated" and "TT_METAL_SIMUL
 
 MANY_TOKENS = 1100 if SIMULATED else 5000
 """Tokens of which every core has several: enough for any path of a kernel, and what a simulated chip has time for."""
+
+
+def few(values: Sequence[_Value]) -> Sequence[_Value]:
+    """Return the values to test with: of those in a row, three on a simulated chip, both ends and one between."""
+    return [values[0], values[len(values) // 2], values[-1]] if SIMULATED and len(values) > 3 else values
 
 
 def prefix() -> Path:
