@@ -166,6 +166,7 @@ def test_traffic(benchmark):
         assert case.output_bytes <= written < 2 * case.output_bytes
 
 
+@pytest.mark.chip
 @pytest.mark.skipif("TT_METAL_SIMULATOR" not in os.environ, reason="no simulated chip")
 def test_clocks(benchmark):
     case = benchmark.Case("prepare_mapping", 32, 4, 128)

@@ -11,7 +11,7 @@ from support import programs
 LIBRARY = Path(torch_moe_ttnn._C.tt.metal_library())
 RUNTIME = os.environ.get("TORCH_TT_RUNTIME", "")
 
-pytestmark = [pytest.mark.dispatch, programs.needs_compiler]
+pytestmark = [pytest.mark.chip, pytest.mark.dispatch, programs.needs_compiler]
 
 
 @pytest.mark.skipif(RUNTIME == "metal", reason="the emulated runtime has its turn without TORCH_TT_RUNTIME=metal")

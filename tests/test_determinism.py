@@ -7,6 +7,8 @@ from support import metalium
 from support.checks import assert_same_bits
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.chip
+
 
 @pytest.fixture
 def threads():

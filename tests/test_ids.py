@@ -7,6 +7,8 @@ from support.checks import assert_matches_reference, assert_same_bits
 from support.choices import NO_EXPERT
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.chip
+
 
 @pytest.mark.parametrize("id_dtype", NO_EXPERT, ids=str)
 def test_no_expert_contributes_to_no_output(operator, device, id_dtype):

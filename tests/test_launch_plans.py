@@ -6,6 +6,8 @@ import pytest
 
 from torch_moe_ttnn import _C
 
+pytestmark = pytest.mark.chip
+
 COLUMNS, ROWS = 8, 9
 RECORDS = (4096, 64, 64)
 

@@ -9,6 +9,8 @@ from support.choices import ID_DTYPES, WEIGHT_DTYPES
 from support.operators import ROUTING
 from torch_moe_ttnn.testing import DISTRIBUTIONS, MODELS, make_choices
 
+pytestmark = pytest.mark.chip
+
 
 @pytest.mark.parametrize("num_experts", [8, 16, 32, 128])
 @pytest.mark.parametrize("top_k", [2, 3, 4])

@@ -11,6 +11,8 @@ from support.choices import ID_DTYPES, NO_EXPERT
 from support.operators import GROUPING, MAPPING, ROUTING
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.chip
+
 LOCAL = {
     "some": [3, 0, 7],
     "one": [5],

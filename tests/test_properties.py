@@ -1,5 +1,6 @@
 """The operators on whatever hypothesis thinks of."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +9,8 @@ from support import metalium
 from support.checks import assert_matches_reference, assert_same_bits
 from support.choices import ID_DTYPES, NO_EXPERT, WEIGHT_DTYPES
 from support.operators import GROUPING, MAPPING, PERMUTE, ROUTING, UNPERMUTE
+
+pytestmark = pytest.mark.chip
 
 
 def examples(count):

@@ -6,10 +6,13 @@ import pytest
 
 from support import metalium, processes
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("TT_METAL_SIMULATOR") or os.environ.get("TORCH_TT_RUNTIME") == "emulated",
-    reason="TT-Metalium has no simulator to run on",
-)
+pytestmark = [
+    pytest.mark.chip,
+    pytest.mark.skipif(
+        not os.environ.get("TT_METAL_SIMULATOR") or os.environ.get("TORCH_TT_RUNTIME") == "emulated",
+        reason="TT-Metalium has no simulator to run on",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 
 from support.checks import bits
 
-pytestmark = pytest.mark.dispatch
+pytestmark = [pytest.mark.chip, pytest.mark.dispatch]
 
 DTYPES = [
     torch.bool,

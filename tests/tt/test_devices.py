@@ -10,6 +10,8 @@ import torch
 import torch_moe_ttnn
 from support import processes
 
+pytestmark = pytest.mark.chip
+
 
 def test_available():
     assert torch.tt.is_available()

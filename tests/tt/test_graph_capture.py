@@ -15,7 +15,7 @@ from support.choices import choices_on
 from support.operators import GROUPING, MAPPING, PERMUTE, ROUTING, as_tuple
 from torch_moe_ttnn.testing import make_choices
 
-pytestmark = pytest.mark.dispatch
+pytestmark = [pytest.mark.chip, pytest.mark.dispatch]
 
 NUM_EXPERTS = 16
 ALONE = "a graph holds launches of kernels alone"

@@ -11,7 +11,7 @@ from support.choices import choices_on
 from support.operators import MAPPING, PERMUTE, ROUTING
 from torch_moe_ttnn.testing import make_choices
 
-pytestmark = pytest.mark.dispatch
+pytestmark = [pytest.mark.chip, pytest.mark.dispatch]
 
 
 @pytest.fixture

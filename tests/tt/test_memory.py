@@ -11,7 +11,7 @@ import torch
 import torch_moe_ttnn
 from support import processes
 
-pytestmark = pytest.mark.dispatch
+pytestmark = [pytest.mark.chip, pytest.mark.dispatch]
 
 MIB = 2**20
 UNIT = 3 * MIB

@@ -13,7 +13,7 @@ import torch_moe_ttnn
 from support import metalium, processes
 from support.metalium import LIBRARY
 
-pytestmark = pytest.mark.dispatch
+pytestmark = [pytest.mark.chip, pytest.mark.dispatch]
 
 PACKAGE = Path(torch_moe_ttnn.__file__).parent
 CHECKOUT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import torch
 
 from support import processes
 
-pytestmark = pytest.mark.dispatch
+pytestmark = [pytest.mark.chip, pytest.mark.dispatch]
 
 
 def test_a_device_has_one_stream(other_device):

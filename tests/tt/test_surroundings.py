@@ -10,13 +10,10 @@ import pytest
 
 from support import metalium, processes
 
-pytestmark = [
-    pytest.mark.dispatch,
-    pytest.mark.skipif(
-        not os.environ.get("TT_METAL_SIMULATOR") or os.environ.get("TORCH_TT_RUNTIME") == "emulated",
-        reason="TT-Metalium has no simulator to run on",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("TT_METAL_SIMULATOR") or os.environ.get("TORCH_TT_RUNTIME") == "emulated",
+    reason="TT-Metalium has no simulator to run on",
+)
 
 # A launch, so that a kernel is compiled.
 USE = """
@@ -55,6 +52,7 @@ def test_a_home_of_any_name(tmp_path):
     assert list(home.glob(".cache/*/kernels/prepare_mapping"))
 
 
+@pytest.mark.dispatch
 def test_no_home(tmp_path):
     """Open MPI, which TT-Metalium starts, would end the process."""
     assert use_in(tmp_path, HOME=None) == RESULT
@@ -85,6 +83,7 @@ def test_a_working_directory_that_cannot_be_written_to(tmp_path):
     assert use_in(Path("/proc"), **temporary(tmp_path / "tmp")) == RESULT
 
 
+@pytest.mark.dispatch
 def test_the_working_directory_is_left_alone(tmp_path):
     """TT-Metalium would follow a link that lies there."""
     work, elsewhere = tmp_path / "work", tmp_path / "elsewhere"
@@ -217,12 +216,14 @@ def listening():
 """
 
 
+@pytest.mark.dispatch
 def test_what_listens():
     """TT-Metalium's inspector on the loopback interface; nothing that other machines reach."""
     addresses = processes.output(f"{LISTENING}\n{USE}\nprint(*listening())").split()
     assert [address for address in addresses if not address.startswith("0100007F:")] == []
 
 
+@pytest.mark.dispatch
 def test_what_is_left_in_shared_memory():
     """The driver's locks and the simulator's memory have names that the next process takes; Open MPI's have not."""
     # What the process itself has mapped: others may come and go meanwhile.
