@@ -4,6 +4,8 @@ import pytest
 import torch
 from tensors import check_outputs, choices, moe, ttnn
 
+pytestmark = pytest.mark.dispatch
+
 TOKENS, TOP_K, EXPERTS, HIDDEN = 32, 4, 16, 64
 
 

@@ -4,6 +4,8 @@ import pytest
 import torch
 from tensors import OPERATORS, call_and_check, check_outputs, choices, moe, to_ttnn, ttnn
 
+pytestmark = pytest.mark.dispatch
+
 
 @pytest.fixture(params=OPERATORS)
 def operator(request):

@@ -6,6 +6,8 @@ from tensors import check_outputs, moe, ttnn
 
 from torch_moe_ttnn.testing import make_choices
 
+pytestmark = pytest.mark.dispatch
+
 
 @pytest.fixture(autouse=True)
 def registered():

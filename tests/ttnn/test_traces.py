@@ -8,6 +8,8 @@ import pytest
 import torch
 from tensors import OPERATORS, check_outputs, choices, moe, ttnn
 
+pytestmark = pytest.mark.dispatch
+
 
 @pytest.mark.skipif("TT_METAL_SLOW_DISPATCH_MODE" in os.environ, reason="traces need fast dispatch")
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -41,6 +41,7 @@ def test_other_sizes(device, operator, tokens, top_k, experts, distribution):
     call_and_check(operator, *choices(device, tokens, top_k, experts, distribution=distribution), experts)
 
 
+@pytest.mark.dispatch
 @every_operator
 @pytest.mark.parametrize("weights", WEIGHT_DTYPES, ids=lambda dtype: dtype.name)
 @pytest.mark.parametrize("ids", ID_DTYPES, ids=lambda dtype: dtype.name)
@@ -49,6 +50,7 @@ def test_dtypes(device, operator, ids, weights):
     call_and_check(operator, on_host, on_device, 40)
 
 
+@pytest.mark.dispatch
 @every_operator
 @pytest.mark.parametrize(
     ("ids", "weights", "output"), list(itertools.product([DRAM, L1], repeat=3)), ids=lambda m: m.buffer_type.name
@@ -85,6 +87,7 @@ def test_repeated_ids(device, operator):
     call_and_check(operator, (ids, weights), on_device, 4)
 
 
+@pytest.mark.dispatch
 @every_operator
 def test_inputs_stay(device, operator):
     on_host, on_device = choices(device, 32, 4, 16)
@@ -93,6 +96,7 @@ def test_inputs_stay(device, operator):
         assert torch.equal(ttnn.to_torch(after), before)
 
 
+@pytest.mark.dispatch
 @every_operator
 def test_calls_with_other_tensors_share_programs(device, operator):
     """ttnn's cached program gets the addresses and sizes of each call."""
@@ -107,6 +111,7 @@ def test_calls_with_other_tensors_share_programs(device, operator):
         check_outputs(operator, on_host, output, experts)
 
 
+@pytest.mark.dispatch
 @every_operator
 def test_outputs_are_given_back(device, operator):
     _, on_device = choices(device, 32, 4, 16)
