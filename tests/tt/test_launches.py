@@ -35,7 +35,9 @@ def test_launches_and_nothing_else(operator, choices):
     assert torch.tt.num_launches() - before == 10
 
 
-@pytest.mark.parametrize("shape", [(2, 5000, 6000), (20000, 1, 1000)], ids=["choices", "pages"])
+@pytest.mark.parametrize(
+    "shape", [(2, 5000, 6000), (2, 5000, 9000), (20000, 1, 1000)], ids=["choices", "large rows", "pages"]
+)
 def test_a_map_of_more_than_a_worker_holds_at_a_time(shape):
     num_tokens, num_choices, num_experts = shape
     ids, weights = make_choices(num_tokens, num_choices, num_experts)

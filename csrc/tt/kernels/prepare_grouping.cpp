@@ -46,7 +46,7 @@ class ChoiceShare {
  public:
   ChoiceShare(const GroupingArgs& args, const Rows& row_map, uint32_t worker, uint32_t scratch)
       : args_(args),
-        choices_(args.choices, row_map, scratch + args.scratch.choices, args.plan.slice),
+        choices_(args.choices, row_map, scratch + args.scratch.ids, scratch + args.scratch.weights),
         positions_(args.positions),
         scratch_(scratch),
         worker_(worker) {
@@ -68,7 +68,7 @@ class ChoiceShare {
       choices_.visit_ids(
           0, count_, [&](uint32_t, uint32_t group) { counts[group] = counts[group] + 1; }, [&] { invalid = true; });
       if (invalid) {
-        record_invalid(choices_, first, count_, invalid_id);
+        choices_.record_invalid(first, count_, invalid_id);
       }
       first += count_;
       if (first < end_) {

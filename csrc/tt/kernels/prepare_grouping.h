@@ -80,7 +80,8 @@ constexpr uint32_t positions_stride(uint32_t top_k) {
 
 // Where a worker keeps what it works on, from the beginning of its L1.
 struct GroupingScratch {
-  uint32_t choices;    // of a slice
+  uint32_t ids;        // of a slice of the choices
+  uint32_t weights;    // likewise
   uint32_t rows;       // of choices, where pages are rows
   uint32_t positions;  // of a slice; where pages are rows, each row is padded to kAlignment
   uint32_t slots;      // of a slice
@@ -98,7 +99,8 @@ struct GroupingScratch {
       uint32_t weight_size,
       PageKind pages) {
     GroupingScratch scratch{};
-    scratch.rows = choices_scratch(slice, id_size, weight_size);
+    scratch.weights = elements_scratch(slice, id_size);
+    scratch.rows = scratch.weights + elements_scratch(slice, weight_size);
     scratch.positions = scratch.rows + rows_scratch(pages);
     scratch.slots = scratch.positions + (pages == kRowPages ? slice / top_k * positions_stride(top_k)
                                                             : elements_scratch(slice, sizeof(uint32_t)));

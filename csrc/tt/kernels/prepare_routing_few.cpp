@@ -86,20 +86,22 @@ class CoreRows {
         core_(core),
         count_(core < args.routing.num_rows ? ((args.routing.num_rows - core - 1) >> args.plan.num_cores_log2) + 1 : 0),
         row_size_(args.routing.row_width * sizeof(Element)),
-        stride_(
-            list_row_stride<uint32_t>(
-                args.routing.row_width,
-                sizeof(Element),
-                args.plan.num_cores_log2,
-                has_row_pages() ? kRowPages : kFlatPages)),
+        stride_(kList == kTokenList ? args.scratch.token_stride : args.scratch.weight_stride),
         memory_(scratch + args.scratch.list),
         cursors_(l1_pointer<uint32_t>(scratch + args.scratch.cursors)) {}
 
   // Fills the rows with padding: a word of it.
-  void fill(uint32_t padding) const {
-    fill_region(memory_, count_ * stride_ + kAlignment, padding);
+  FORCE_INLINE void fill(uint32_t padding) const {
+    const bool is_short = row_size_ <= kAlignment;
+    if (!is_short) {
+      fill_region(memory_, count_ * stride_ + kAlignment, padding);
+    }
     for (uint32_t row = 0; row < count_; ++row) {
-      cursors_[row] = address(row, place(row));
+      const uint32_t begin = address(row, place(row));
+      cursors_[row] = begin;
+      if (is_short) {  // to ask the NoC for copies would take longer
+        fill_words(begin & ~3u, row_size_ / sizeof(uint32_t) + 1, padding);
+      }
     }
   }
 
@@ -114,7 +116,7 @@ class CoreRows {
   }
 
   // Starts writing the rows, and the counts of those whose numbers are `processor` modulo kProcessors.
-  void write(uint32_t processor, uint32_t counts) const {
+  FORCE_INLINE void write(uint32_t processor, uint32_t counts) const {
     const DramRange<kCounts> counts_range(args_.routing.counts);
     for (uint32_t row = 0; row < count_; ++row, counts += kAlignment) {
       const auto row_place = place(row);
@@ -183,7 +185,7 @@ FORCE_INLINE void prepare_routing(
   const uint32_t begin = min(processor * args.plan.slice, total);
   const uint32_t end = min(begin + args.plan.slice, total);
   ChoiceReader<kIdSize, kWeightSize, Rows> choices(
-      args.routing.choices, row_map, shared + args.shared.choices, kProcessors * args.plan.slice);
+      args.routing.choices, row_map, shared + args.shared.ids, shared + args.shared.weights);
   choices.start_reading(0, end, begin);
   const CoreRows<kList, Element> rows(args, list, core, scratch);
   rows.fill(padding);

@@ -56,7 +56,7 @@ class TeamChoices {
   TeamChoices(const RoutingManyArgs& args, const Rows& row_map, uint32_t worker, uint32_t shared, uint32_t scratch)
       : args_(args),
         worker_(worker),
-        choices_(args.routing.choices, row_map, shared + args.shared.choices, args.plan.team_slice()),
+        choices_(args.routing.choices, row_map, shared + args.shared.ids, shared + args.shared.weights),
         rows_(scratch + args.scratch.rows) {}
 
   // Of a core without a team, the round has none.
@@ -92,7 +92,7 @@ class TeamChoices {
         },
         [&] { invalid = true; });
     if (invalid) {
-      record_invalid(choices_, first_, count_end_, invalid_id, count_begin_);
+      choices_.record_invalid(first_, count_end_, invalid_id, count_begin_);
     }
   }
 

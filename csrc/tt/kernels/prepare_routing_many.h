@@ -33,7 +33,8 @@ struct RoutingManyShared {
   uint32_t counts_stride;  // bytes from one worker's counts to the next one's
   uint32_t counts;         // of every worker, a RoutingCount for each row
   uint32_t ranks;    // for each row a word for every team, the rank of its first choice, and one of what comes next
-  uint32_t choices;  // of the team
+  uint32_t ids;      // of the team's choices
+  uint32_t weights;  // likewise
   uint32_t end;
 
   static constexpr RoutingManyShared of(
@@ -41,8 +42,9 @@ struct RoutingManyShared {
     RoutingManyShared shared{};
     shared.counts_stride = align_up<uint32_t>(num_rows * sizeof(RoutingCount), kAlignment);
     shared.ranks = plan.num_cores * kProcessors * shared.counts_stride;
-    shared.choices = shared.ranks + align_up<uint32_t>(num_rows * (plan.num_teams + 1) * sizeof(uint32_t), kAlignment);
-    shared.end = shared.choices + choices_scratch(plan.team_slice(), id_size, weight_size);
+    shared.ids = shared.ranks + align_up<uint32_t>(num_rows * (plan.num_teams + 1) * sizeof(uint32_t), kAlignment);
+    shared.weights = shared.ids + elements_scratch(plan.team_slice(), id_size);
+    shared.end = shared.weights + elements_scratch(plan.team_slice(), weight_size);
     return shared;
   }
 };

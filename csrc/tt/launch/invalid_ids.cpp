@@ -6,9 +6,7 @@ namespace {
 // The records, for launches of both kinds of pages: a page of the buffer is a row of records too.
 Tensor records_tensor(const runtime::BufferSpan& span) {
   Tensor records = flat_tensor(span);
-  const uint32_t page_size = span.buffer->page_size();
-  records.range.row_size = page_size;
-  records.range.row_stride = page_size;
+  records.range.row_size = records.range.page_size;
   return records;
 }
 

@@ -30,10 +30,6 @@ uint32_t max_launch_rows(const RoutingLayout<uint64_t>& layout) {
   return static_cast<uint32_t>(std::min(layout.num_rows, countable));
 }
 
-uint32_t page_size(const Tensor& tensor) {
-  return tensor.pages() == kernels::kFlatPages ? uint32_t{1} << tensor.range.page_size_log2 : 0;
-}
-
 // A plan of either kernel.
 using RoutingPlan = std::variant<RoutingFewLaunches, RoutingManyLaunches>;
 
@@ -93,8 +89,8 @@ class RoutingPlanner {
         .id_size = choices_.id_size,
         .weight_size = choices_.weight_size,
         .pages = choices_.ids.pages(),
-        .id_page_size = page_size(choices_.ids),
-        .weight_page_size = page_size(choices_.weights)};
+        .id_page_size = choices_.ids.range.page_size,
+        .weight_page_size = choices_.weights.range.page_size};
   }
 
   RoutingLimits limits() const {

@@ -48,12 +48,12 @@ std::vector<Tensor> tensors_of(const RouterChoices& choices, std::initializer_li
 
 kernels::ChoicesArgs choices_args(const RouterChoices& choices) {
   for (const Tensor& tensor : {choices.ids, choices.weights}) {
-    if (tensor.range.row_stride > kernels::kMaxPageSize) {
+    if (tensor.range.page_size > kernels::kMaxPageSize) {
       throw runtime::DeviceError(
           str("expected rows of choices of at most ",
               kernels::kMaxPageSize,
               " bytes, got ",
-              tensor.range.row_stride,
+              tensor.range.page_size,
               " bytes for ",
               choices.top_k,
               " choices a token"));

@@ -23,6 +23,7 @@ Tensor flat_tensor(const runtime::BufferSpan& span) {
   }
   kernels::DramRangeArgs range{};
   range.address = span.buffer->address();
+  range.page_size = page_size;
   range.page_size_log2 = static_cast<uint32_t>(std::countr_zero(page_size));
   return {span.buffer, from_byte(range, span.offset)};
 }
@@ -31,7 +32,7 @@ Tensor row_tensor(uint32_t address, uint32_t row_size, uint32_t row_stride) {
   kernels::DramRangeArgs range{};
   range.address = address;
   range.row_size = row_size;
-  range.row_stride = row_stride;
+  range.page_size = row_stride;
   return {nullptr, range};
 }
 
@@ -40,11 +41,11 @@ Tensor row_tensor(const std::shared_ptr<runtime::Buffer>& buffer, uint32_t row_s
 }
 
 kernels::DramRangeArgs from_byte(const kernels::DramRangeArgs& range, uint64_t bytes) {
-  const uint64_t page_size = range.row_stride == 0 ? uint64_t{1} << range.page_size_log2 : range.row_size;
-  const uint64_t first = range.first_page * page_size + range.first_byte + bytes;
+  const uint64_t in_page = range.row_size == 0 ? range.page_size : range.row_size;
+  const uint64_t first = range.first_page * in_page + range.first_byte + bytes;
   kernels::DramRangeArgs moved = range;
-  moved.first_page = static_cast<uint32_t>(first / page_size);
-  moved.first_byte = static_cast<uint32_t>(first % page_size);
+  moved.first_page = static_cast<uint32_t>(first / in_page);
+  moved.first_byte = static_cast<uint32_t>(first % in_page);
   return moved;
 }
 

@@ -17,7 +17,7 @@ struct Tensor {
   kernels::DramRangeArgs range;
 
   kernels::PageKind pages() const {
-    return range.row_stride == 0 ? kernels::kFlatPages : kernels::kRowPages;
+    return range.row_size == 0 ? kernels::kFlatPages : kernels::kRowPages;
   }
 };
 

@@ -73,13 +73,12 @@ enum EveryoneSemaphore : uint32_t {
 
 // A run of a tensor's elements.
 struct DramRangeArgs {
-  uint32_t address;  // of the buffer, in every bank
-  uint32_t page_size_log2;
+  uint32_t address;         // of the buffer, in every bank
+  uint32_t page_size;       // bytes from a page to the next one in its bank
+  uint32_t page_size_log2;  // of flat pages
   uint32_t first_page;
   uint32_t first_byte;  // within that page
-  // Of row pages, which have no use for page_size_log2:
-  uint32_t row_size;    // bytes of elements in a page
-  uint32_t row_stride;  // bytes from a page to the next one in its bank
+  uint32_t row_size;    // of row pages: bytes of elements in a page
 };
 
 // The experts that have rows, in the order of these, where a call has local_experts.
@@ -131,11 +130,6 @@ constexpr Int align_up(Int value, uint32_t alignment) {
 // Bytes of L1 for elements that arrive from DRAM: kAlignment more than their own, for their place modulo kAlignment.
 constexpr uint32_t elements_scratch(uint32_t count, uint32_t size) {
   return align_up<uint32_t>(count * size, kAlignment) + kAlignment;
-}
-
-// Bytes of L1 for choices.
-constexpr uint32_t choices_scratch(uint32_t count, uint32_t id_size, uint32_t weight_size) {
-  return elements_scratch(count, id_size) + elements_scratch(count, weight_size);
 }
 
 // Bytes of local_experts that a worker reads at a time.

@@ -9,6 +9,7 @@
 #include "../../../contract/row_map.h"
 #include "args.h"
 #include "dram_range.h"
+#include "invalid_id.h"
 #include "l1.h"
 #include "row_reader.h"
 
@@ -23,26 +24,21 @@ using Bits = std::conditional_t<kBytes == 2, uint16_t, uint32_t>;
 template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
 class ChoiceReader : private Rows {
  public:
-  // `address` is a multiple of kAlignment with choices_scratch(capacity, kIdSize, kWeightSize) bytes.
-  ChoiceReader(const ChoicesArgs& args, const Rows& row_map, uint32_t address, uint32_t capacity)
-      : Rows(row_map),
-        ids_memory_(args.ids),
-        weights_memory_(args.weights),
-        ids_address_(address),
-        weights_address_(address + elements_scratch(capacity, kIdSize)),
-        limit_(args.id_limit) {}
+  // The addresses are multiples of kAlignment with elements_scratch() bytes of so many choices.
+  ChoiceReader(const ChoicesArgs& args, const Rows& row_map, uint32_t ids, uint32_t weights)
+      : Rows(row_map), args_(args), ids_address_(ids), weights_address_(weights), limit_(args.id_limit) {}
 
   // Starts reading the choices [begin, end) of those from `first` on. Their numbers are those from `first` on, whoever
   // reads the others.
-  void start_reading(uint32_t first, uint32_t end, uint32_t begin = 0) {
+  FORCE_INLINE void start_reading(uint32_t first, uint32_t end, uint32_t begin = 0) {
     if (has_row_pages()) {
       ids_ = l1_pointer<Word>(ids_address_);
       weights_ = l1_pointer<Bits<kWeightSize>>(weights_address_);
       return;
     }
-    ids_ = l1_pointer<Word>(start_reading<kIdSize>(ids_memory_, first, end, begin, ids_address_));
-    weights_ =
-        l1_pointer<Bits<kWeightSize>>(start_reading<kWeightSize>(weights_memory_, first, end, begin, weights_address_));
+    look_at(
+        start_reading<kIdSize>(DramRange<kIds>(args_.ids), ids_address_, first, end, begin),
+        start_reading<kWeightSize>(DramRange<kWeights>(args_.weights), weights_address_, first, end, begin));
   }
 
   // Ends reading those choices. Where pages are rows, `rows` is a multiple of kAlignment with kRowsScratch bytes of L1.
@@ -64,15 +60,14 @@ class ChoiceReader : private Rows {
   // expert".
   template <typename Placed, typename Invalid>
   FORCE_INLINE void visit_id(uint32_t i, const Placed& placed, const Invalid& invalid) const {
-    const uint32_t low = ids_[i * kWords];
-    const uint32_t high = kWords == 2 ? ids_[i * kWords + 1] : 0;
-    // "No expert" has all 64 bits set, or all of its narrower word.
-    if (__builtin_expect(high == 0 && low < limit_, true)) {
+    const uint32_t low = low_word(ids_, i);
+    const uint32_t high = high_word(ids_, i);
+    if (__builtin_expect(is_expert(low, high, limit_), true)) {
       const uint32_t row = Rows::row_of(low);
       if (Rows::has_row(row)) {
         placed(row);
       }
-    } else if ((kWords == 2 ? low & high : low) != kNoExpert<Word>) {
+    } else if (!is_no_expert(low, high)) {
       invalid(low, high);
     }
   }
@@ -94,6 +89,37 @@ class ChoiceReader : private Rows {
     for (; i < end; ++i) {
       visit(i);
     }
+  }
+
+  // The same for the next choices, with their weights: calls `placed(row, weight)` or `invalid()`.
+  template <typename Placed, typename Invalid>
+  FORCE_INLINE void visit_next(uint32_t count, const Placed& placed, const Invalid& invalid) {
+    const auto visit = [&](uint32_t i) {
+      visit_id(i, [&](uint32_t row) { placed(row, weights_[i]); }, [&](uint32_t, uint32_t) { invalid(); });
+    };
+    for (; count >= 4; count -= 4) {
+      visit(0);
+      visit(1);
+      visit(2);
+      visit(3);
+      ids_ += 4 * kWords;
+      weights_ += 4;
+    }
+    for (; count > 0; --count) {
+      visit(0);
+      ids_ += kWords;
+      ++weights_;
+    }
+  }
+
+  // Records the invalid ids among so many choices that were visited last, of those from `first` on.
+  FORCE_INLINE void record_visited(uint32_t first, uint32_t count, InvalidId& invalid_id) const {
+    record_invalid(ids_ + -static_cast<int32_t>(count * kWords), limit_, first, count, invalid_id, 0);
+  }
+
+  // Records the invalid ids among the choices [begin, end), of those from `first` on. For when there are some.
+  FORCE_INLINE void record_invalid(uint32_t first, uint32_t end, InvalidId& invalid_id, uint32_t begin = 0) const {
+    record_invalid(ids_, limit_, first, end, invalid_id, begin);
   }
 
   // Calls `found(i, row)` for each choice in [begin, end) for whose expert's row `wanted(row)` is true. Most are not,
@@ -139,9 +165,39 @@ class ChoiceReader : private Rows {
   static constexpr uint32_t kWords = kIdSize == 8 ? 2 : 1;
   static constexpr bool kHasTable = !std::is_same_v<Rows, RowMap>;
 
-  // Returns the address of the choice `first`.
+  static FORCE_INLINE uint32_t low_word(const L1Pointer<Word>& ids, uint32_t i) {
+    return ids[i * kWords];
+  }
+
+  static FORCE_INLINE uint32_t high_word(const L1Pointer<Word>& ids, uint32_t i) {
+    return kWords == 2 ? ids[i * kWords + 1] : 0;
+  }
+
+  static FORCE_INLINE bool is_expert(uint32_t low, uint32_t high, uint32_t limit) {
+    return high == 0 && low < limit;
+  }
+
+  // "No expert" has all 64 bits set, or all of its narrower word.
+  static FORCE_INLINE bool is_no_expert(uint32_t low, uint32_t high) {
+    return (kWords == 2 ? low & high : low) == kNoExpert<Word>;
+  }
+
+  // No reader's: it would not be in registers then.
+  [[gnu::noinline, gnu::cold]] static void record_invalid(
+      L1Pointer<Word> ids, uint32_t limit, uint32_t first, uint32_t end, InvalidId& invalid_id, uint32_t begin) {
+    for (uint32_t i = begin; i < end; ++i) {
+      const uint32_t low = low_word(ids, i);
+      const uint32_t high = high_word(ids, i);
+      if (!is_expert(low, high, limit) && !is_no_expert(low, high)) {
+        invalid_id.record(first + i, low, high);
+      }
+    }
+  }
+
+  // Returns where the choice `first` is.
   template <uint32_t kSize, typename Memory>
-  static uint32_t start_reading(const Memory& memory, uint32_t first, uint32_t end, uint32_t begin, uint32_t scratch) {
+  static FORCE_INLINE uint32_t
+  start_reading(const Memory& memory, uint32_t scratch, uint32_t first, uint32_t end, uint32_t begin) {
     const uint32_t address = scratch + memory.template element<kSize>(first).misalignment();
     const auto place = memory.template element<kSize>(first + begin);
     memory.read(place, (end - begin) * kSize, address + begin * kSize - place.misalignment());
@@ -150,9 +206,9 @@ class ChoiceReader : private Rows {
 
   // Reads choices, a stage of their tokens' rows at a time, and puts them side by side.
   [[gnu::noinline]] void read_rows(uint32_t first, uint32_t begin, uint32_t end, uint32_t rows) const {
-    const uint32_t top_k = ids_memory_.args().row_size / kIdSize;
-    const RowReader<kIds> ids(ids_memory_.args(), rows);
-    const RowReader<kWeights> weights(weights_memory_.args(), rows + kMaxPageSize);
+    const uint32_t top_k = args_.top_k;
+    const RowReader<kIds> ids(args_.ids, rows);
+    const RowReader<kWeights> weights(args_.weights, rows + kMaxPageSize);
     const uint32_t stage = min(ids.max_rows(), weights.max_rows());
     uint32_t row = (first + begin) / top_k;
     for (uint32_t next = first + begin; next < first + end;) {
@@ -173,8 +229,7 @@ class ChoiceReader : private Rows {
     }
   }
 
-  DramRange<kIds> ids_memory_;
-  DramRange<kWeights> weights_memory_;
+  const ChoicesArgs& args_;
   uint32_t ids_address_;
   uint32_t weights_address_;
   uint32_t limit_;

@@ -64,7 +64,7 @@ class DramRange {
   // Bytes of L1 from one page to the next where kernels build several. A row is padded, so that the next one has the
   // alignment that its page has.
   uint32_t page_size() const {
-    return has_row_pages() ? align_up(args_.row_size, kAlignment) : 1u << args_.page_size_log2;
+    return has_row_pages() ? align_up(args_.row_size, kAlignment) : args_.page_size;
   }
 
   // Bytes that one transfer moves, at most.
@@ -99,18 +99,31 @@ class DramRange {
   // for the bytes and one kAlignment more. Returns the address at which the first byte arrives.
   FORCE_INLINE uint32_t read(Place place, uint32_t size, uint32_t scratch) const {
     const uint32_t destination = scratch + place.misalignment();
-    transfer(place, size, [&](uint64_t noc_address, uint32_t done, uint32_t bytes) {
-      noc_async_read<kMaxPageSize>(noc_address, destination + done, bytes);
-    });
+    if (is_within_page(place, size)) {
+      noc_async_read<kMaxPageSize>(noc_address(place), destination, size);
+    } else {
+      transfer(place, size, [&](uint64_t noc_address, uint32_t done, uint32_t bytes) {
+        noc_async_read<kMaxPageSize>(noc_address, destination + done, bytes);
+      });
+    }
     return destination;
   }
 
   // Starts writing bytes from an L1 address of the place's misalignment; to row pages, within one of them.
   FORCE_INLINE void write(Place place, uint32_t size, uint32_t source) const {
     l1_fence();
-    transfer(place, size, [&](uint64_t noc_address, uint32_t done, uint32_t bytes) {
-      noc_async_write<kMaxPageSize>(source + done, noc_address, bytes);
-    });
+    if (is_within_page(place, size)) {
+      noc_async_write<kMaxPageSize>(source, noc_address(place), size);
+    } else {
+      const Args args = args_;  // for a reference to args_ would keep it out of registers
+      write_pages(args, place.page, place.within, size, source);
+    }
+  }
+
+  // Starts writing a page from L1, where pages are flat.
+  FORCE_INLINE void write_page(uint32_t page, uint32_t source) const {
+    l1_fence();
+    noc_async_write<kMaxPageSize>(source, accessor().get_noc_addr(args_.first_page + page), page_size());
   }
 
   // Starts writing a row from L1, where pages are rows.
@@ -142,8 +155,25 @@ class DramRange {
   }
 
  private:
+  // Whether bytes, of which there are some, are within a flat page. Then they take no loop, and no registers for it.
+  FORCE_INLINE bool is_within_page(Place place, uint32_t size) const {
+    return !has_row_pages() && __builtin_expect(size - 1 < page_size() - place.within, true);
+  }
+
+  FORCE_INLINE uint64_t noc_address(Place place) const {
+    return accessor().get_noc_addr(args_.first_page + place.page, place.within);
+  }
+
+  // A function of its own: writes are where many variables are in registers.
+  [[gnu::noinline]] static void write_pages(
+      const tt_l1_ptr DramRangeArgs& args, uint32_t page, uint32_t within, uint32_t size, uint32_t source) {
+    DramRange(args).transfer({page, within}, size, [&](uint64_t noc_address, uint32_t done, uint32_t bytes) {
+      noc_async_write<kMaxPageSize>(source + done, noc_address, bytes);
+    });
+  }
+
   FORCE_INLINE auto accessor() const {
-    return TensorAccessor(AccessorArgs(), args_.address, has_row_pages() ? args_.row_stride : page_size());
+    return TensorAccessor(AccessorArgs(), args_.address, args_.page_size);
   }
 
   // Calls `start(noc_address, done, bytes)` for each page's share of the bytes, `done` bytes after the first. A row may

@@ -50,19 +50,9 @@ class InvalidId {
   static constexpr uint32_t kNone = 0xFFFFFFFF;
 
   uint32_t position_ = kNone;
-  uint32_t id_low_ = 0;
-  uint32_t id_high_ = 0;
   bool is_local_ = false;
+  uint32_t id_low_;  // these two where there is a position
+  uint32_t id_high_;
 };
-
-// Records the invalid ids among a reader's choices [begin, end), of those from `first` on. For when there are some.
-// Takes the reader by value: a reference to it would keep it out of registers.
-template <typename Reader>
-[[gnu::noinline, gnu::cold]] void record_invalid(
-    Reader choices, uint32_t first, uint32_t end, InvalidId& invalid_id, uint32_t begin = 0) {
-  for (uint32_t i = begin; i < end; ++i) {
-    choices.visit_id(i, [](uint32_t) {}, [&](uint32_t low, uint32_t high) { invalid_id.record(first + i, low, high); });
-  }
-}
 
 }  // namespace moe::tt::kernels

@@ -26,16 +26,16 @@ class RowReader {
 
   // Rows that a stage has space for.
   uint32_t max_rows() const {
-    return kMaxPageSize / args_.row_stride;
+    return kMaxPageSize / args_.page_size;
   }
 
   // Starts reading the rows [first, first + count) into the stage, done at the next read_barrier().
   void start_reading(uint32_t first, uint32_t count) const {
-    const auto accessor = TensorAccessor(typename Range::AccessorArgs(), args_.address, args_.row_stride);
+    const auto accessor = TensorAccessor(typename Range::AccessorArgs(), args_.address, args_.page_size);
     const uint32_t banks = Range::num_banks();
     uint32_t address = stage_;
     for (uint32_t bank = 0; bank < min(banks, count); ++bank) {
-      const uint32_t size = div_up(count - bank, banks) * args_.row_stride;
+      const uint32_t size = div_up(count - bank, banks) * args_.page_size;
       noc_async_read<kMaxPageSize>(accessor.get_noc_addr(args_.first_page + first + bank), address, size);
       address += size;
     }
@@ -44,20 +44,20 @@ class RowReader {
   // Starts reading every step-th row from `first` on into the stage, with their padding. Where the step is the number
   // of banks, they are in one, and read at once.
   void start_reading(uint32_t first, uint32_t step, uint32_t count) const {
-    const auto accessor = TensorAccessor(typename Range::AccessorArgs(), args_.address, args_.row_stride);
+    const auto accessor = TensorAccessor(typename Range::AccessorArgs(), args_.address, args_.page_size);
     const uint32_t page = args_.first_page + first;
     if (step == Range::num_banks()) {
-      noc_async_read<kMaxPageSize>(accessor.get_noc_addr(page), stage_, count * args_.row_stride);
+      noc_async_read<kMaxPageSize>(accessor.get_noc_addr(page), stage_, count * args_.page_size);
       return;
     }
     for (uint32_t i = 0; i < count; ++i) {
-      noc_async_read<kMaxPageSize>(accessor.get_noc_addr(page + i * step), row(i), args_.row_stride);
+      noc_async_read<kMaxPageSize>(accessor.get_noc_addr(page + i * step), row(i), args_.page_size);
     }
   }
 
   // Where the i-th row of those is.
   FORCE_INLINE uint32_t row(uint32_t i) const {
-    return stage_ + i * args_.row_stride;
+    return stage_ + i * args_.page_size;
   }
 
   // Copies the bytes [skipped, skipped + taken) of the rows that were read, without padding, to an address.
@@ -90,7 +90,7 @@ class RowReader {
     const uint32_t banks = Range::num_banks();
     const uint32_t end = num_rows * args_.row_size;
     const uint32_t step = banks * args_.row_size;
-    const uint32_t stride = args_.row_stride;
+    const uint32_t stride = args_.page_size;
     uint32_t source = stage_;
     uint32_t bank_begin = 0;
     for (uint32_t bank = 0; bank < min(banks, num_rows); ++bank, bank_begin += args_.row_size) {
