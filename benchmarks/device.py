@@ -3,7 +3,7 @@
 Runs on the chip that TT-Metalium's own variables name (TT_METAL_SIMULATOR and what goes with it). The clocks of a
 launch are those of two calls less those of one. The simulator counts instructions and waiting; it knows no bandwidth.
 So the bytes between DRAM and the cores are counted on the emulated device, which runs the same kernels, and turned
-into the clocks that the DRAM of the chip needs for them at least: a launch takes about as long as the larger of the two.
+into the clocks that the DRAM of the chip needs for them at least; a launch takes about as long as the larger of both.
 """
 
 import argparse
