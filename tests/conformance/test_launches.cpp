@@ -118,3 +118,9 @@ TEST(launches_are_counted) {
   device->synchronize();
   CHECK_EQ(device->num_launches(), 3u);
 }
+
+TEST(a_queue_with_nothing_to_do_has_room) {
+  auto device = open_device();
+  CHECK(device->has_room());
+  device->wait_for_room();
+}

@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -81,6 +83,25 @@ TEST(what_does_not_end_is_an_error) {
           "  kernel 'poll_for_nobody' on core (1, 0), riscv1 still runs\n"
           "  kernel 'wait_for_nobody' on core (2, 0), riscv0 waits for semaphore 0 to be at least 1, it is 0"));
   CHECK_EQ(failure_of(*device, {"p", {}, {}, {}, {kernel("nothing")}}), std::string());
+}
+
+// As Ctrl-C does, by what Python's bindings give to a wait.
+TEST(a_wait_for_what_does_not_end_is_interrupted) {
+  if (emulated::kThreadSanitizer) {
+    return;  // as above
+  }
+  Environment time("TORCH_TT_EMULATED_TIMEOUT", "1");
+  auto device = open_wormhole();
+  device->launch(device->build({"p", {}, {}, {}, {kernel("loop_without_end")}}), {}, {});
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK_THROWS(std::runtime_error, device->synchronize([] { throw std::runtime_error("interrupted"); }), "interrupted");
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(500));
+  CHECK(!device->query());
+  CHECK_THROWS(
+      DeviceError,
+      device->synchronize(),
+      "program 'p': did not end within the 1 s that TORCH_TT_EMULATED_TIMEOUT allows a launch\n"
+      "  kernel 'loop_without_end' on core (0, 0), riscv0 still runs");
 }
 
 TEST_ON_DEMAND(crash_outside_of_kernels) {

@@ -205,6 +205,38 @@ print(busy, copied < 1 or copied, is_right(mapping), all(map(torch.equal, (t.cpu
     assert lines == ["True True True True"]
 
 
+@pytest.mark.skipif(os.environ.get("TORCH_TT_RUNTIME") == "metal", reason="TT-Metalium's queue waits by itself")
+def test_a_full_queue():
+    """What enqueues waits for room, behind copies of as many bytes as the emulated device's queue holds."""
+    lines = run("""
+graph = torch.tt.Graph()
+with torch.tt.graph(graph):
+    launch(1)
+calls = {
+    "launch": lambda: launch(1),
+    "replay": graph.replay,
+    "timed event": lambda: stream.record_event(torch.tt.Event(enable_timing=True)),
+    "copy": lambda: torch.ones(3).to("tt"),
+    "zeros": lambda: torch.zeros(3, device="tt"),
+}
+mapping = enqueue(4)
+large = torch.empty(1 << 28, dtype=torch.uint8).to("tt")
+for name, call in calls.items():
+    send(signal.SIGINT)
+    try:
+        call()
+        print(name, "did not wait")
+    except KeyboardInterrupt:
+        seconds = time.perf_counter() - sent
+        print(name, "busy" if not stream.query() else "idle", "at once" if seconds < 1 else seconds)
+launch(1)
+print(is_right(mapping), is_right(launch(1)))
+""")
+    assert [line.split(maxsplit=1)[-1] for line in lines[:-1] if not line.endswith("busy at once")] == []
+    assert len(lines) == 6
+    assert lines[-1] == "True True"
+
+
 def test_waiting_for_another_device(other_device):
     """A queue cannot wait for another one's: the host does."""
     lines = run(f"""

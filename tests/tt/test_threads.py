@@ -124,6 +124,52 @@ def test_threads_that_end_leave_nothing_behind():
     assert torch.tt.memory_allocated() == before
 
 
+def replay_once(ids, weights):
+    graph = torch.tt.Graph()
+    graph.capture_begin()
+    MAPPING.overload(ids, weights, 16)
+    graph.capture_end()
+    graph.replay()
+
+
+@pytest.mark.any_runtime
+@pytest.mark.parametrize("way", ["threads", "graphs"])
+def test_what_nobody_waits_for_is_bounded(way):
+    """Of threads that have ended, and of graphs that are gone."""
+    choices = choices_on("tt", 64)
+    MAPPING.overload(*choices, 16)
+
+    def work():
+        if way == "threads":
+            thread = threading.Thread(target=MAPPING.overload, args=(*choices, 16))
+            thread.start()
+            thread.join()
+        else:
+            replay_once(*choices)
+
+    taken = [torch.tt.memory_allocated()]
+    for _ in range(3):
+        for _ in range(140):
+            work()
+        taken.append(torch.tt.memory_allocated())
+    # A thread may give back what it had a moment after it was joined.
+    assert taken[3] - taken[1] < (taken[1] - taken[0]) / 4
+    torch.tt.synchronize()
+
+
+@pytest.mark.any_runtime
+def test_replays_of_graphs_that_are_gone_are_heard_of(capfd):
+    """The last ones by the next wait, and those before on stderr."""
+    ids, weights, _ = wrong(77)
+    MAPPING.overload(ids, weights, 16)
+    assert raised(torch.tt.synchronize) == "77"
+    for _ in range(140):
+        replay_once(ids, weights)
+    assert raised(torch.tt.synchronize) == "77"
+    assert raised(torch.tt.synchronize) is None
+    assert "met an error that no wait of its thread has raised: IndexError" in capfd.readouterr().err
+
+
 class CallsInBackward(torch.autograd.Function):
     """Calls an operator in the backward pass, which autograd runs on a thread of its own."""
 

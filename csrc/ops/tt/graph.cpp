@@ -69,6 +69,7 @@ class Graph final : public at::GraphImplInterface {
     require_captured();
     runtime::Device& device = device_->runtime_device();
     device.refuse_in_capture("a replay");
+    device_->wait_for_room();
     calls_->begin_replay();
     backend::trace_launch(device_->index(), "graph", [&] { device.replay(graph_); });
   }

@@ -24,6 +24,10 @@
 namespace moe::tt {
 namespace {
 
+// Of so many threads that have ended, calls that nobody has waited for are kept on a device, for somebody's wait; and
+// of so many graphs that are gone, those that a thread has replayed. Each has a launcher with its memory.
+constexpr int kMostUnawaited = 64;
+
 at::Tensor empty_records(backend::TorchDevice& device) {
   const auto bytes = static_cast<int64_t>(launch::InvalidIds::num_bytes(device.runtime_device().properties()));
   return at::empty({bytes}, at::TensorOptions(at::kByte).device(c10::DeviceType::PrivateUse1, device.index()));
@@ -31,13 +35,14 @@ at::Tensor empty_records(backend::TorchDevice& device) {
 
 // A launcher that one thread at a time has.
 struct Lent {
-  Lent(const std::shared_ptr<launch::ProgramCache>& programs, at::Tensor memory)
+  Lent(backend::TorchDevice& device, const std::shared_ptr<launch::ProgramCache>& programs, at::Tensor memory)
       : records(std::move(memory)),
         launcher(
             programs,
             backend::span_of(records),
-            [index = records.device().index()](const std::string& kernel, const std::function<void()>& launch) {
-              backend::trace_launch(index, kernel, launch);
+            [&device](const std::string& kernel, const std::function<void()>& launch) {
+              device.wait_for_room();
+              backend::trace_launch(device.index(), kernel, launch);
             }) {}
 
   const at::Tensor records;  // keeps the launcher's memory
@@ -94,6 +99,9 @@ class Lease {
   bool is_of(const ThreadLaunchers& lender) const {
     return &lender == &lender_;
   }
+  bool is_of_same(const Lease& other) const {
+    return is_of(other.lender_);
+  }
 
   Lent& lent() const {
     return lent_;
@@ -143,9 +151,17 @@ class Borrowed {
   }
 
   void add_replayed(std::shared_ptr<CapturedLease> replayed) {
-    if (std::ranges::find(replayed_, replayed) == replayed_.end()) {
-      replayed_.push_back(std::move(replayed));
+    if (std::ranges::find(replayed_, replayed) != replayed_.end()) {
+      return;
     }
+    // Many are as those of threads that have ended.
+    const auto is_gone = [&](const auto& other) {
+      return other.use_count() == 1 && other->lease().is_of_same(replayed->lease());
+    };
+    if (std::ranges::count_if(replayed_, is_gone) >= kMostUnawaited) {
+      replayed_.erase(std::ranges::find_if(replayed_, is_gone));
+    }
+    replayed_.push_back(std::move(replayed));
   }
 
   // Of the device, which the thread has no longer.
@@ -232,12 +248,16 @@ std::shared_ptr<CapturedCalls> ThreadLaunchers::begin_capture() {
 }
 
 Lent& ThreadLaunchers::lend_unused() {
+  if (ended_ >= kMostUnawaited) {
+    device_.wait();
+    report_ended();
+  }
   if (Lent* const lent = lend(/*has_calls=*/false)) {
     return *lent;
   }
   at::Tensor records = empty_records(device_);
   const std::lock_guard lock(mutex_);
-  return launchers_.emplace_back(programs_, std::move(records));
+  return launchers_.emplace_back(device_, programs_, std::move(records));
 }
 
 Lent* ThreadLaunchers::lend(bool has_calls) {

@@ -134,6 +134,18 @@ void check_kernels(const ProgramDescription& description, uint32_t columns) {
   }
 }
 
+// Calls `ended(longest)`, which waits for so long at most and returns whether the wait is over, until it is.
+template <typename Ended>
+void wait_until(const Ended& ended, const Meanwhile& meanwhile) {
+  // A user who interrupts a wait is heard after it.
+  constexpr std::chrono::milliseconds kBetween(50);
+  while (!ended(kBetween)) {
+    if (meanwhile) {
+      meanwhile();
+    }
+  }
+}
+
 }  // namespace
 
 void Device::check_page_size(uint32_t page_size) const {
@@ -173,6 +185,7 @@ void Device::write(
   check_owned(buffer.get(), "buffer");
   check_range(*buffer, offset, source.size());
   refuse_in_capture("a copy from the host");
+  wait_for_room();
   do_write(buffer, offset, source, rest);
 }
 
@@ -225,24 +238,32 @@ void Device::launch(
   }
   // Last, for a launch that is refused fixes nothing.
   check_num_common_args(*program, common_args.size());
+  wait_for_room();
   do_launch(program, common_args, buffers);
   ++num_launches_;
 }
 
-void Device::wait_for(const Event& event, const Meanwhile& meanwhile) {
-  // A user who interrupts a wait is heard after it.
-  constexpr std::chrono::milliseconds kBetween(50);
-  while (!do_wait(event, kBetween)) {
-    if (meanwhile) {
-      meanwhile();
-    }
+bool Device::has_room() {
+  return do_wait_for_room(std::chrono::milliseconds(0)) || is_capturing();
+}
+
+void Device::wait_for_room(const Meanwhile& meanwhile) {
+  if (has_room()) {
+    return;
   }
+  wait_until([this](std::chrono::milliseconds longest) { return do_wait_for_room(longest); }, meanwhile);
+  check_open();  // it may have been closed meanwhile
+}
+
+void Device::wait_for(const Event& event, const Meanwhile& meanwhile) {
+  wait_until([&](std::chrono::milliseconds longest) { return do_wait(event, longest); }, meanwhile);
 }
 
 void Device::replay(const std::shared_ptr<Graph>& graph) {
   check_open();
   check_owned(graph.get(), "graph");
   refuse_in_capture("a replay");
+  wait_for_room();
   do_replay(graph);
   num_launches_ += graph->launches().size();
 }
@@ -257,6 +278,9 @@ void Device::synchronize(const Meanwhile& meanwhile) {
 std::shared_ptr<Event> Device::record(bool timed, const Meanwhile& meanwhile) {
   check_open();
   refuse_in_capture("an event");
+  if (timed) {
+    wait_for_room(meanwhile);
+  }
   auto event = do_record(timed);
   if (event->timed_by_host) {
     wait_for(*event, meanwhile);

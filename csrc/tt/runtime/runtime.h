@@ -211,6 +211,9 @@ enum class ChipUse : uint8_t {
 // A device with one in-order queue. Calls may come from any thread, and nothing is enqueued by one that throws. Buffers
 // and programs may outlive the device: after close() they are empty, and using them throws.
 //
+// The queue is bounded: what enqueues (a launch, a replay, a write, a timed event) waits while too much has not ended
+// yet. See wait_for_room().
+//
 // A launch fails later than launch(): the next read() or synchronize() throws the first failure since the last one that
 // was thrown. What is enqueued behind the failed launch runs all the same. What that launch was to write is undefined;
 // the device, its programs and its other buffers stay as they are. Only a chip that does not answer is lost: then the
@@ -288,6 +291,11 @@ class Device {
   // programs and buffers until it is given up and they have ended.
   void replay(const std::shared_ptr<Graph>& graph);
 
+  // Whether what enqueues need not wait now: a thread that captures never need.
+  bool has_room();
+  // Waits until it need not. For who lets a user interrupt that: what enqueues waits for itself, but not so.
+  void wait_for_room(const Meanwhile& meanwhile = nullptr);
+
   // Waits for everything enqueued so far, and throws the first failure since the last call.
   MOE_API void synchronize(const Meanwhile& meanwhile = nullptr);
 
@@ -350,6 +358,11 @@ class Device {
   // The launches are of programs that were launched before.
   virtual std::shared_ptr<Graph> do_capture(std::vector<CapturedLaunch> launches) = 0;
   virtual void do_replay(const std::shared_ptr<Graph>& graph) = 0;
+  // Waits for room in the queue, but no longer than that; returns whether there is. Where the queue waits by itself,
+  // there always is.
+  virtual bool do_wait_for_room(std::chrono::milliseconds /*longest*/) {
+    return true;
+  }
   // Throws the first failure of what has ended; waits for nothing that has not.
   virtual void do_throw_failure() = 0;
   // Does not wait. A runtime that cannot tell when its queue comes to a timed event leaves that to the host, by
@@ -374,7 +387,7 @@ class Device {
       const std::shared_ptr<Program>& program,
       std::span<const uint32_t> common_args,
       std::span<const std::shared_ptr<Buffer>> buffers) const;
-  // Every wait for the queue.
+  // Every wait for what is enqueued.
   void wait_for(const Event& event, const Meanwhile& meanwhile);
 
   const Process process_;

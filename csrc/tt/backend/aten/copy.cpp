@@ -1,5 +1,3 @@
-#include <mutex>
-
 #include "tt/backend/aten/operators.h"
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/memory/staging.h"
@@ -23,7 +21,7 @@ at::Tensor copy_from(const at::Tensor& self, const at::Tensor& dst, bool /*non_b
     }
     copy_from(self.is_privateuseone() ? copy_to_host(self) : self.cpu(), dst, false);
   } else {
-    const std::lock_guard lock(open_device(dst.device().index()).write_mutex());
+    const auto lock = open_device(dst.device().index()).begin_write();
     if (has_same_layout(self, dst)) {
       copy_to_device(self, dst);
     } else {

@@ -1,5 +1,3 @@
-#include <mutex>
-
 #include "tt/backend/aten/operators.h"
 #include "tt/backend/device/torch_device.h"
 #include "tt/backend/memory/staging.h"
@@ -9,7 +7,7 @@ namespace {
 
 template <typename Value>
 at::Tensor& fill(at::Tensor& self, const Value& value) {
-  const std::lock_guard lock(open_device(self.device().index()).write_mutex());
+  const auto lock = open_device(self.device().index()).begin_write();
   const auto staging = staging_for_overwrite(self);
   staging.fill_(value);
   copy_to_device(staging, self);

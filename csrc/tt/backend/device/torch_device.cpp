@@ -69,6 +69,12 @@ void TorchDevice::wait() {
   }
 }
 
+void TorchDevice::wait_for_room() {
+  if (deferred_launch_checks == 0 && !runtime_device().has_room()) {
+    wait_for_user([this](const runtime::Meanwhile& meanwhile) { runtime_device().wait_for_room(meanwhile); });
+  }
+}
+
 void TorchDevice::synchronize() {
   wait_for_user([this](const runtime::Meanwhile& meanwhile) {
     runtime_device().synchronize(meanwhile);

@@ -72,10 +72,16 @@ class TorchDevice {
   // Waits likewise, then checks the launches.
   void synchronize();
 
-  // Held during each write from the host. A write that must keep some of the device's bytes reads them, changes the
-  // others and writes all back: without the mutex, what another thread writes meanwhile would be lost.
-  std::mutex& write_mutex() {
-    return write_mutex_;
+  // Waits until its queue takes more (see runtime::Device::wait_for_room()), for a user, who may interrupt it unless
+  // within an operator (see DeferLaunchChecks). Belongs before what enqueues, outside of every lock.
+  void wait_for_room();
+
+  // Belongs before each write from the host, and is held during it. A write that must keep some of the device's bytes
+  // reads them, changes the others and writes all back: without the lock, what another thread writes meanwhile would be
+  // lost.
+  [[nodiscard]] std::unique_lock<std::mutex> begin_write() {
+    wait_for_room();
+    return std::unique_lock(write_mutex_);
   }
 
   runtime::ChipUse chip_use() const {

@@ -1,6 +1,5 @@
 #include "tt/backend/memory/device_span.h"
 
-#include <mutex>
 #include <vector>
 
 #include <c10/util/Exception.h>
@@ -39,7 +38,7 @@ void copy_bytes(const void* source, void* destination, uint64_t size) {
   const DeviceSpan from = span_of(source);
   from.device->runtime_device().read(from.buffer, from.offset, bytes);
   const DeviceSpan to = span_of(destination);
-  const std::lock_guard lock(to.device->write_mutex());
+  const auto lock = to.device->begin_write();
   to.device->runtime_device().write(to.buffer, to.offset, bytes, rest_of_page(to, size));
 }
 

@@ -29,9 +29,11 @@ void EmulatedDevice::do_write(
   if (queue_->try_run([&] { target->dram()->write(*target, offset, source, rest); })) {
     return;
   }
-  queue_->enqueue([target, offset, rest, copy = std::vector<std::byte>(source.begin(), source.end())] {
-    target->dram()->write(*target, offset, copy, rest);
-  });
+  queue_->enqueue(
+      [target, offset, rest, copy = std::vector<std::byte>(source.begin(), source.end())] {
+        target->dram()->write(*target, offset, copy, rest);
+      },
+      source.size());
 }
 
 void EmulatedDevice::do_read(const std::shared_ptr<Buffer>& buffer, uint64_t offset, std::span<std::byte> destination) {
@@ -74,6 +76,10 @@ void EmulatedDevice::do_replay(const std::shared_ptr<Graph>& graph) {
   for (const CapturedLaunch& launch : graph->launches()) {
     do_launch(launch.program(), launch.common_args(), launch.buffers());
   }
+}
+
+bool EmulatedDevice::do_wait_for_room(std::chrono::milliseconds longest) {
+  return queue_->wait_for_room(longest);
 }
 
 void EmulatedDevice::do_throw_failure() {

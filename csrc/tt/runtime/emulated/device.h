@@ -51,6 +51,7 @@ class EmulatedDevice : public Device {
   std::shared_ptr<Graph> do_capture(std::vector<CapturedLaunch> launches) override;
   void do_replay(const std::shared_ptr<Graph>& graph) override;
 
+  bool do_wait_for_room(std::chrono::milliseconds longest) override;
   void do_throw_failure() override;
   std::shared_ptr<Event> do_record(bool timed) override;
   bool do_query(const Event& event) override;

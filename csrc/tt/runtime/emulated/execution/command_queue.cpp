@@ -17,10 +17,20 @@ void CommandQueue::close() {
   }
 }
 
-void CommandQueue::enqueue(Command command) {
+bool CommandQueue::wait_for_room(std::chrono::milliseconds longest) {
+  if (has_room_) {
+    return true;
+  }
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, longest, [this] { return has_room_.load(); });
+}
+
+void CommandQueue::enqueue(Command command, uint64_t bytes) {
   {
     std::scoped_lock lock(mutex_);
-    commands_.push_back(std::move(command));
+    commands_.push_back({std::move(command), bytes});
+    bytes_ += bytes;
+    look_for_room();
   }
   changed_.notify_all();
 }
@@ -52,7 +62,7 @@ void CommandQueue::run(const Command& command) {
   } else {
     // Other threads may enqueue more commands. This call does not wait for those.
     uint64_t ticket = ended_ + busy_ + commands_.size();
-    commands_.push_back([&] { command(); });
+    commands_.push_back({[&] { command(); }, 0});
     changed_.notify_all();
     changed_.wait(lock, [&] { return ended_ > ticket; });
   }
@@ -75,9 +85,12 @@ void CommandQueue::work() {
     if (commands_.empty()) {
       return;
     }
-    Command command = std::move(commands_.front());
+    Enqueued first = std::move(commands_.front());
     commands_.pop_front();
-    execute(lock, std::move(command));
+    look_for_room();
+    execute(lock, std::move(first.command));
+    bytes_ -= first.bytes;
+    look_for_room();
   }
 }
 
@@ -98,6 +111,13 @@ void CommandQueue::execute(std::unique_lock<std::mutex>& lock, Command command) 
   busy_ = false;
   ++ended_;
   changed_.notify_all();
+}
+
+void CommandQueue::look_for_room() {
+  const bool has_room = commands_.size() < kMostCommands && bytes_ < kMostBytes;
+  if (!has_room_.exchange(has_room) && has_room) {
+    changed_.notify_all();
+  }
 }
 
 void CommandQueue::throw_failure(std::unique_lock<std::mutex>& lock) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -11,10 +13,14 @@
 
 namespace moe::tt::runtime::emulated {
 
-// Runs commands one at a time, in the order in which they were enqueued, on its own thread.
+// Runs commands one at a time, in the order in which they were enqueued, on its own thread. Commands enqueue nothing.
 class CommandQueue {
  public:
   using Command = std::function<void()>;
+
+  // What may be enqueued and not ended for more to be enqueued: commands, and bytes that they hold.
+  static constexpr size_t kMostCommands = 16384;
+  static constexpr uint64_t kMostBytes = uint64_t{256} << 20;
 
   CommandQueue();
   ~CommandQueue() {
@@ -24,8 +30,13 @@ class CommandQueue {
   // Runs the commands that are left, and ends the thread. May be called again.
   void close();
 
-  // Returns at once. The command's failure is kept for throw_failure().
-  void enqueue(Command command);
+  // Whether there is less than that, now or after a wait of that time at most. Belongs before what enqueues; a queue
+  // with room takes as much as comes.
+  bool wait_for_room(std::chrono::milliseconds longest);
+
+  // Returns at once. The command's failure is kept for throw_failure(). It holds so many bytes of the host's until it
+  // has ended.
+  void enqueue(Command command, uint64_t bytes = 0);
 
   // How many commands have been enqueued, and whether so many have ended: now, or after a wait of that time at most.
   uint64_t num_enqueued();
@@ -43,13 +54,21 @@ class CommandQueue {
   bool try_run(const Command& command);
 
  private:
+  struct Enqueued {
+    Command command;
+    uint64_t bytes;
+  };
+
   void work();
+  void look_for_room();
   void execute(std::unique_lock<std::mutex>& lock, Command command);
   void throw_failure(std::unique_lock<std::mutex>& lock);
 
+  std::atomic<bool> has_room_ = true;  // read without the lock, at each launch
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Command> commands_;
+  std::deque<Enqueued> commands_;
+  uint64_t bytes_ = 0;  // that the commands hold, those of the one that runs too
   bool busy_ = false;
   uint64_t ended_ = 0;  // commands
   bool closing_ = false;
