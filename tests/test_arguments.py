@@ -2,7 +2,9 @@
 
 import contextlib
 import re
+import resource
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -19,7 +21,7 @@ class Wrong(NamedTuple):
     message: str
 
 
-I64, F32 = torch.int64, torch.float32
+I32, I64, F32 = torch.int32, torch.int64, torch.float32
 
 WRONG = {
     "ids of one dimension": Wrong(
@@ -213,9 +215,78 @@ def test_none_for_a_tensor(operator, kind):
             operator.overload(tensor, None, 8)
 
 
-@pytest.mark.parametrize("operator", [MAPPING, ROUTING], ids=lambda operator: operator.name)
-def test_no_memory_for_the_outputs(operator):
-    """Sizes that fit a tensor but no machine: PyTorch's own error, nothing else."""
-    ids, weights = torch.zeros(1, 1, dtype=I64).expand(2**31, 1), torch.zeros(1, 1).expand(2**31, 1)
-    with pytest.raises(RuntimeError, match=r"can't allocate memory|not enough memory"):
-        operator(ids, weights, 2**20)
+def wide(*shape, dtype=F32, device="cpu"):
+    """Return zeros of any size, for which there is one."""
+    return torch.zeros((1,) * len(shape), dtype=dtype, device=device).expand(shape)
+
+
+# Calls that want a GiB or more: for outputs, for inputs made contiguous, for what a kernel works with.
+LARGE = {
+    "prepare_mapping": lambda: (wide(2**20, 1, dtype=I64), wide(2**20, 1), 2**12, None),
+    "prepare_mapping of local experts": lambda: (wide(4, 1, dtype=I64), wide(4, 1), 2**32 - 1, wide(3, dtype=I64)),
+    "prepare_mapping_backward": lambda: (wide(2**20, 2**12), wide(2**20, 1, dtype=I64), 2**12, None),
+    "prepare_routing": lambda: (wide(2**20, 1, dtype=I64), wide(2**20, 1), 2**12, None, None),
+    "prepare_routing of local experts": lambda: (wide(4, 1, dtype=I64), wide(4, 1), 2**32 - 1, wide(3, dtype=I64), 1),
+    "prepare_routing_backward": lambda: (wide(2**12, 2**20), wide(2**20, 1, dtype=I64), 2**12, None),
+    "prepare_grouping": lambda: (wide(2**30, 1, dtype=I64), wide(2**30, 1), 1, None, 1, None),
+    "permute": lambda: (wide(4, 2**28), wide(8, dtype=I32)),
+    "permute_backward": lambda: (wide(4, 1), wide(4, dtype=I32), 2**30),
+    "permute_backward of no columns": lambda: (wide(4, 0), wide(4, dtype=I32), 2**62),
+    "unpermute": lambda: (wide(4, 1), wide(2**30, 1), wide(2**30, 1, dtype=I32)),
+    "unpermute_backward_expert_outputs": lambda: (wide(4, 1), wide(4, 1), wide(4, 1, dtype=I32), 2**30),
+    "unpermute_backward_routing_weights": lambda: (
+        *(wide(2**30, 1), wide(4, 1)),
+        *(wide(2**30, 1), wide(2**30, 1, dtype=I32)),
+    ),
+    "grouped_linear": lambda: (wide(2**10, 1), wide(1, 2**20, 1), torch.tensor([0, 2**10], dtype=I32)),
+    "grouped_linear_backward_weight": lambda: (wide(4, 2**15), wide(4, 2**15), torch.tensor([0, 4], dtype=I32)),
+}
+
+
+@pytest.fixture
+def little_memory():
+    """Leave this process a quarter of a GiB more than it has."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (has + 2**28, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.parametrize(("name", "arguments"), LARGE.items(), ids=LARGE.keys())
+def test_no_memory(name, arguments, little_memory):
+    """The error says who wanted how much, and for what."""
+    operator = getattr(torch.ops.moe, name.split()[0])
+    keywords = [argument.name for argument in operator.default._schema.arguments]
+    called = dict(zip(keywords, arguments(), strict=False))
+    with pytest.raises(torch.OutOfMemoryError) as raised:
+        operator(**called)
+    message = re.fullmatch(
+        rf"moe::{name.split()[0]}: expected (\d+) bytes more memory for outputs and what leads to them, "
+        r"which the system refuses; got (.*)",
+        str(raised.value),
+    )
+    assert int(message[1]) >= 2**28
+    tensors = [value for value in called.values() if isinstance(value, torch.Tensor)]
+    assert all(str(list(tensor.shape)) in message[2] for tensor in tensors)
+
+
+# Sizes that no output can have, beside those of TOO_LARGE.
+UNCOUNTABLE = {
+    "permute": lambda: (wide(2, 2**40), wide(2**30, dtype=I32)),
+    "permute_backward": lambda: (wide(2, 2**40), wide(2, dtype=I32), 2**30),
+    "unpermute": lambda: (wide(2, 2**40), wide(2**30, 1), wide(2**30, 1, dtype=I32)),
+    "grouped_linear": lambda: (wide(2**31, 1), wide(1, 2**31, 1), wide(2, dtype=I32)),
+    "grouped_linear_backward_weight": lambda: (wide(1, 2**31), wide(1, 2**31), wide(2, dtype=I32)),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize(("name", "arguments"), UNCOUNTABLE.items(), ids=UNCOUNTABLE.keys())
+def test_outputs_that_cannot_be_counted(name, arguments, device):
+    given = [value.to(device) if isinstance(value, torch.Tensor) else value for value in arguments()]
+    words = (
+        rf"moe::{name}: expected sizes whose output fits in 2\^63 - 1 bytes, got one of shape \[.*\] and dtype Float"
+    )
+    with pytest.raises(RuntimeError, match=f"^{words}$"):
+        getattr(torch.ops.moe, name)(*given)

@@ -57,7 +57,7 @@ void check_num_experts(const char* op, const c10::SymInt& top_k, const c10::SymI
 
 }  // namespace
 
-bool product_fits(std::initializer_list<c10::SymInt> sizes, uint64_t limit) {
+bool product_fits(c10::SymIntArrayRef sizes, uint64_t limit) {
   uint64_t product = 1;
   bool overflows = false;
   for (const auto& size : sizes) {

@@ -5,13 +5,13 @@
 // and what it was given.
 
 #include <cstdint>
-#include <initializer_list>
 #include <limits>
 #include <optional>
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 #include <c10/core/SymInt.h>
+#include <c10/core/SymIntArrayRef.h>
 
 #include "export.h"
 
@@ -21,7 +21,7 @@ inline constexpr uint64_t kMaxBytes = std::numeric_limits<int64_t>::max();
 
 // Whether a product of sizes is at most `limit`. A symbolic size counts as fitting: a guard on it would tell the
 // compiler nothing, and the kernel that runs checks the real size.
-bool product_fits(std::initializer_list<c10::SymInt> sizes, uint64_t limit);
+bool product_fits(c10::SymIntArrayRef sizes, uint64_t limit);
 
 // Two arguments, by their names.
 MOE_API void check_same_device(

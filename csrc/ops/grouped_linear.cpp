@@ -102,7 +102,8 @@ void check_grouped_linear(
 
 at::Tensor empty_grouped_linear(
     const at::Tensor& input, const at::Tensor& weight, const std::optional<at::Tensor>& grouped_tokens) {
-  return empty_output({num_output_rows(input, grouped_tokens), weight.sym_size(1)}, input.scalar_type(), input);
+  return empty_output(
+      kGroupedLinear, {num_output_rows(input, grouped_tokens), weight.sym_size(1)}, input.scalar_type(), input);
 }
 
 void check_grouped_linear_backward_weight(
@@ -121,7 +122,11 @@ void check_grouped_linear_backward_weight(
 
 at::Tensor empty_grouped_linear_backward_weight(
     const at::Tensor& grad, const at::Tensor& input, const at::Tensor& group_offsets) {
-  return empty_output({group_offsets.sym_size(0) - 1, grad.sym_size(1), input.sym_size(1)}, input.scalar_type(), input);
+  return empty_output(
+      kGroupedLinearBackwardWeight,
+      {group_offsets.sym_size(0) - 1, grad.sym_size(1), input.sym_size(1)},
+      input.scalar_type(),
+      input);
 }
 
 }  // namespace moe

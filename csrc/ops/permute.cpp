@@ -21,7 +21,7 @@ void check_permute(const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
 }
 
 at::Tensor empty_permuted(const at::Tensor& hidden, const at::Tensor& grouped_tokens) {
-  return empty_output({grouped_tokens.sym_size(0), hidden.sym_size(1)}, hidden.scalar_type(), hidden);
+  return empty_output(kPermute, {grouped_tokens.sym_size(0), hidden.sym_size(1)}, hidden.scalar_type(), hidden);
 }
 
 void check_permute_backward(const at::Tensor& grad, const at::Tensor& grouped_tokens, const c10::SymInt& num_tokens) {
@@ -40,7 +40,7 @@ void check_permute_backward(const at::Tensor& grad, const at::Tensor& grouped_to
 }
 
 at::Tensor empty_permute_backward(const at::Tensor& grad, const c10::SymInt& num_tokens) {
-  return empty_output({num_tokens, grad.sym_size(1)}, grad.scalar_type(), grad);
+  return empty_output(kPermuteBackward, {num_tokens, grad.sym_size(1)}, grad.scalar_type(), grad);
 }
 
 }  // namespace moe

@@ -80,11 +80,11 @@ GroupingOutputs empty_grouping(
   const auto [num_groups, num_rows] =
       grouping_layout(routing_weights, num_experts, local_experts, alignment, max_tokens);
   return {
-      empty_output({num_groups}, at::kInt, routing_weights),
-      empty_output({num_groups + 1}, at::kInt, routing_weights),
-      empty_output({num_rows}, at::kInt, routing_weights),
-      empty_output({num_rows}, routing_weights.scalar_type(), routing_weights),
-      empty_output(routing_weights.sym_sizes(), at::kInt, routing_weights)};
+      empty_output(kPrepareGrouping, {num_groups}, at::kInt, routing_weights),
+      empty_output(kPrepareGrouping, {num_groups + 1}, at::kInt, routing_weights),
+      empty_output(kPrepareGrouping, {num_rows}, at::kInt, routing_weights),
+      empty_output(kPrepareGrouping, {num_rows}, routing_weights.scalar_type(), routing_weights),
+      empty_output(kPrepareGrouping, routing_weights.sym_sizes(), at::kInt, routing_weights)};
 }
 
 }  // namespace moe

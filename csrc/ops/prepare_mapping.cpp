@@ -46,7 +46,7 @@ void check_prepare_mapping(
 at::Tensor empty_mapping(
     const at::Tensor& routing_weights, const c10::SymInt& num_experts, const std::optional<at::Tensor>& local_experts) {
   const auto [num_tokens, num_columns] = layout_of(routing_weights, num_experts, local_experts);
-  return empty_output({num_tokens, num_columns}, routing_weights.scalar_type(), routing_weights);
+  return empty_output(kPrepareMapping, {num_tokens, num_columns}, routing_weights.scalar_type(), routing_weights);
 }
 
 void check_prepare_mapping_backward(
@@ -65,7 +65,7 @@ void check_prepare_mapping_backward(
 }
 
 at::Tensor empty_prepare_mapping_backward(const at::Tensor& grad, const at::Tensor& selected_experts) {
-  return empty_output(selected_experts.sym_sizes(), grad.scalar_type(), grad);
+  return empty_output(kPrepareMappingBackward, selected_experts.sym_sizes(), grad.scalar_type(), grad);
 }
 
 }  // namespace moe

@@ -70,9 +70,9 @@ RoutingOutputs empty_routing(
     const std::optional<c10::SymInt>& max_tokens) {
   const auto [num_rows, row_width] = routing_layout(routing_weights, num_experts, local_experts, max_tokens);
   return {
-      empty_output({1, num_rows}, at::kUInt32, routing_weights),
-      empty_output({num_rows, row_width}, at::kUInt32, routing_weights),
-      empty_output({num_rows, row_width}, routing_weights.scalar_type(), routing_weights)};
+      empty_output(kPrepareRouting, {1, num_rows}, at::kUInt32, routing_weights),
+      empty_output(kPrepareRouting, {num_rows, row_width}, at::kUInt32, routing_weights),
+      empty_output(kPrepareRouting, {num_rows, row_width}, routing_weights.scalar_type(), routing_weights)};
 }
 
 void check_prepare_routing_backward(
@@ -91,7 +91,7 @@ void check_prepare_routing_backward(
 }
 
 at::Tensor empty_prepare_routing_backward(const at::Tensor& grad, const at::Tensor& selected_experts) {
-  return empty_output(selected_experts.sym_sizes(), grad.scalar_type(), grad);
+  return empty_output(kPrepareRoutingBackward, selected_experts.sym_sizes(), grad.scalar_type(), grad);
 }
 
 }  // namespace moe

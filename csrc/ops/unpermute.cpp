@@ -65,7 +65,7 @@ void check_unpermute(const at::Tensor& expert_outputs, const at::Tensor& routing
 
 at::Tensor empty_unpermuted(const at::Tensor& expert_outputs, const at::Tensor& positions) {
   return empty_output(
-      {positions.sym_size(0), expert_outputs.sym_size(1)}, expert_outputs.scalar_type(), expert_outputs);
+      kUnpermute, {positions.sym_size(0), expert_outputs.sym_size(1)}, expert_outputs.scalar_type(), expert_outputs);
 }
 
 void check_unpermute_backward_expert_outputs(
@@ -80,7 +80,7 @@ void check_unpermute_backward_expert_outputs(
 }
 
 at::Tensor empty_unpermute_backward_expert_outputs(const at::Tensor& grad, const c10::SymInt& num_rows) {
-  return empty_output({num_rows, grad.sym_size(1)}, grad.scalar_type(), grad);
+  return empty_output(kUnpermuteBackwardExpertOutputs, {num_rows, grad.sym_size(1)}, grad.scalar_type(), grad);
 }
 
 void check_unpermute_backward_routing_weights(
@@ -110,7 +110,8 @@ void check_unpermute_backward_routing_weights(
 }
 
 at::Tensor empty_unpermute_backward_routing_weights(const at::Tensor& routing_weights) {
-  return empty_output(routing_weights.sym_sizes(), routing_weights.scalar_type(), routing_weights);
+  return empty_output(
+      kUnpermuteBackwardRoutingWeights, routing_weights.sym_sizes(), routing_weights.scalar_type(), routing_weights);
 }
 
 }  // namespace moe

@@ -10,6 +10,7 @@
 
 #include "ops/cpu/gather.h"
 #include "ops/cpu/groups.h"
+#include "ops/cpu/memory.h"
 #include "ops/cpu/rows.h"
 
 namespace moe::cpu {
@@ -111,8 +112,10 @@ at::Tensor grouped_linear_backward_weight(
 }
 
 TORCH_LIBRARY_IMPL(moe, CPU, m) {
-  m.impl(kGroupedLinear, TORCH_FN(grouped_linear));
-  m.impl(kGroupedLinearBackwardWeight, TORCH_FN(grouped_linear_backward_weight));
+  m.impl(kGroupedLinear, TORCH_FN((saying_memory<kGroupedLinear, grouped_linear>)));
+  m.impl(
+      kGroupedLinearBackwardWeight,
+      TORCH_FN((saying_memory<kGroupedLinearBackwardWeight, grouped_linear_backward_weight>)));
 }
 
 }  // namespace moe::cpu

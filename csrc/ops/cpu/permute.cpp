@@ -3,6 +3,7 @@
 #include <torch/library.h>
 
 #include "ops/cpu/gather.h"
+#include "ops/cpu/memory.h"
 #include "ops/cpu/rows.h"
 
 namespace moe::cpu {
@@ -41,8 +42,8 @@ at::Tensor permute_backward(const at::Tensor& grad, const at::Tensor& grouped_to
 }
 
 TORCH_LIBRARY_IMPL(moe, CPU, m) {
-  m.impl(kPermute, TORCH_FN(permute));
-  m.impl(kPermuteBackward, TORCH_FN(permute_backward));
+  m.impl(kPermute, TORCH_FN((saying_memory<kPermute, permute>)));
+  m.impl(kPermuteBackward, TORCH_FN((saying_memory<kPermuteBackward, permute_backward>)));
 }
 
 }  // namespace moe::cpu

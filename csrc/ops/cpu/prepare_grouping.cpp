@@ -6,6 +6,7 @@
 #include <torch/library.h>
 
 #include "ops/cpu/choices.h"
+#include "ops/cpu/memory.h"
 #include "ops/cpu/row_map.h"
 #include "ops/cpu/slices.h"
 #include "ops/prepare_grouping.h"
@@ -177,7 +178,7 @@ GroupingOutputs prepare_grouping(
 }
 
 TORCH_LIBRARY_IMPL(moe, CPU, m) {
-  m.impl(kPrepareGrouping, TORCH_FN(prepare_grouping));
+  m.impl(kPrepareGrouping, TORCH_FN((saying_memory<kPrepareGrouping, prepare_grouping>)));
 }
 
 }  // namespace moe::cpu

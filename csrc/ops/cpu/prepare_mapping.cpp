@@ -5,6 +5,7 @@
 #include <torch/library.h>
 
 #include "ops/cpu/choices.h"
+#include "ops/cpu/memory.h"
 #include "ops/cpu/row_map.h"
 #include "ops/prepare_mapping.h"
 
@@ -138,8 +139,8 @@ at::Tensor prepare_mapping_backward(
 }
 
 TORCH_LIBRARY_IMPL(moe, CPU, m) {
-  m.impl(kPrepareMapping, TORCH_FN(prepare_mapping));
-  m.impl(kPrepareMappingBackward, TORCH_FN(prepare_mapping_backward));
+  m.impl(kPrepareMapping, TORCH_FN((saying_memory<kPrepareMapping, prepare_mapping>)));
+  m.impl(kPrepareMappingBackward, TORCH_FN((saying_memory<kPrepareMappingBackward, prepare_mapping_backward>)));
 }
 
 }  // namespace moe::cpu

@@ -8,6 +8,7 @@
 
 #include "ops/arguments.h"
 #include "ops/cpu/choices.h"
+#include "ops/cpu/memory.h"
 #include "ops/cpu/row_map.h"
 #include "ops/cpu/slices.h"
 #include "ops/prepare_routing.h"
@@ -72,7 +73,7 @@ SortedChoices<Weight> sort_choices(
     Rows row_map) {
   const Slices slices = count_choices(kPrepareRouting, ids, num_tokens, top_k, num_experts, num_choice_rows, row_map);
   SortedChoices<Weight> sorted;
-  sorted.starts = std::make_unique_for_overwrite<uint32_t[]>(num_rows + 1);
+  sorted.starts = array_for_overwrite<uint32_t>(num_rows + 1);
   uint32_t total = 0;
   for (int64_t row = 0; row < num_choice_rows; ++row) {
     sorted.starts[row] = total;
@@ -83,8 +84,8 @@ SortedChoices<Weight> sort_choices(
     return sorted;
   }
 
-  sorted.tokens = std::make_unique_for_overwrite<uint32_t[]>(total);
-  sorted.weights = std::make_unique_for_overwrite<Weight[]>(total);
+  sorted.tokens = array_for_overwrite<uint32_t>(total);
+  sorted.weights = array_for_overwrite<Weight>(total);
   dispatch_top_k(top_k, [&](auto constant_top_k) {
     slices.for_each([&](int64_t slice) {
       place_tokens(
@@ -225,8 +226,8 @@ at::Tensor prepare_routing_backward(
 }
 
 TORCH_LIBRARY_IMPL(moe, CPU, m) {
-  m.impl(kPrepareRouting, TORCH_FN(prepare_routing));
-  m.impl(kPrepareRoutingBackward, TORCH_FN(prepare_routing_backward));
+  m.impl(kPrepareRouting, TORCH_FN((saying_memory<kPrepareRouting, prepare_routing>)));
+  m.impl(kPrepareRoutingBackward, TORCH_FN((saying_memory<kPrepareRoutingBackward, prepare_routing_backward>)));
 }
 
 }  // namespace moe::cpu

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <optional>
 #include <type_traits>
 
@@ -14,6 +13,7 @@
 #include "contract/invalid_id.h"
 #include "contract/row_map.h"
 #include "ops/cpu/choices.h"
+#include "ops/cpu/memory.h"
 
 namespace moe::cpu {
 
@@ -29,7 +29,7 @@ inline std::unique_ptr<uint32_t[], Free> rows_plus_one(
     const char* op, const at::Tensor& local_experts, int64_t num_experts) {
   std::unique_ptr<uint32_t[], Free> table(static_cast<uint32_t*>(std::calloc(num_experts, sizeof(uint32_t))));
   if (table == nullptr) {
-    throw std::bad_alloc();
+    throw NoMemory(num_experts, sizeof(uint32_t));
   }
   const auto ids_tensor = local_experts.expect_contiguous();
   dispatch_ids(*ids_tensor, [&](const auto* ids) {

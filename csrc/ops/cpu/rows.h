@@ -19,6 +19,7 @@
 #include "contract/invalid_id.h"
 #include "contract/prepare_grouping.h"
 #include "ops/cpu/choices.h"
+#include "ops/cpu/memory.h"
 
 namespace moe::cpu {
 
@@ -130,7 +131,7 @@ struct PositionsOfRows {
   std::unique_ptr<int64_t[]> starts;
   std::unique_ptr<int64_t[]> positions;
 
-  PositionsOfRows(RowIndex& index, int64_t num_rows) : starts(std::make_unique<int64_t[]>(num_rows + 2)) {
+  PositionsOfRows(RowIndex& index, int64_t num_rows) : starts(array_of_zeros<int64_t>(num_rows + 2)) {
     // Counted two places further on, so that placing moves each start to where it belongs.
     for (int64_t i = 0; i < index.size(); ++i) {
       if (const auto row = index.at(i)) {
@@ -140,7 +141,7 @@ struct PositionsOfRows {
     for (int64_t row = 0; row < num_rows; ++row) {
       starts[row + 2] += starts[row + 1];
     }
-    positions = std::make_unique_for_overwrite<int64_t[]>(starts[num_rows + 1]);
+    positions = array_for_overwrite<int64_t>(starts[num_rows + 1]);
     for (int64_t i = 0; i < index.size(); ++i) {
       if (const auto row = index.at(i)) {
         positions[starts[*row + 1]++] = i;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ops/cpu/choices.h"
+#include "ops/cpu/memory.h"
 
 namespace moe::cpu {
 
@@ -79,7 +80,7 @@ Slices count_choices(
     int64_t num_rows,
     Rows row_map) {
   const int64_t num_slices = std::clamp<int64_t>(num_tokens * top_k / kMinSlice, 1, std::max(at::get_num_threads(), 1));
-  Slices slices{num_tokens, num_slices, num_rows, std::make_unique<uint32_t[]>(num_slices * num_rows)};
+  Slices slices{num_tokens, num_slices, num_rows, array_of_zeros<uint32_t>(num_slices * num_rows)};
   FirstOutOfRange out_of_range;
   slices.for_each([&](int64_t slice) {
     const Id* const bad = count(

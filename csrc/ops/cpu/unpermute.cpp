@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
+#include "ops/cpu/memory.h"
 #include "ops/cpu/rows.h"
 
 namespace moe::cpu {
@@ -100,9 +101,13 @@ at::Tensor unpermute_backward_routing_weights(
 }
 
 TORCH_LIBRARY_IMPL(moe, CPU, m) {
-  m.impl(kUnpermute, TORCH_FN(unpermute));
-  m.impl(kUnpermuteBackwardExpertOutputs, TORCH_FN(unpermute_backward_expert_outputs));
-  m.impl(kUnpermuteBackwardRoutingWeights, TORCH_FN(unpermute_backward_routing_weights));
+  m.impl(kUnpermute, TORCH_FN((saying_memory<kUnpermute, unpermute>)));
+  m.impl(
+      kUnpermuteBackwardExpertOutputs,
+      TORCH_FN((saying_memory<kUnpermuteBackwardExpertOutputs, unpermute_backward_expert_outputs>)));
+  m.impl(
+      kUnpermuteBackwardRoutingWeights,
+      TORCH_FN((saying_memory<kUnpermuteBackwardRoutingWeights, unpermute_backward_routing_weights>)));
 }
 
 }  // namespace moe::cpu
