@@ -1,4 +1,6 @@
-"""The emulated device and its kernels, and the CPU's, in C++ programs under the sanitizers."""
+"""The emulated device and its kernels, and the CPU's, in C++ programs under the sanitizers, and fed by libFuzzer."""
+
+import shutil
 
 import pytest
 
@@ -20,6 +22,13 @@ def test_thread_sanitizer_finds_races_of_kernels(race):
     result = programs.run("cpp", "thread", race)
     assert result.returncode != 0
     assert "WARNING: ThreadSanitizer: data race" in result.stderr
+
+
+@pytest.mark.skipif(shutil.which("clang++") is None, reason="needs clang, which has libFuzzer")
+def test_calls_that_libfuzzer_thinks_of(tmp_path):
+    options = ["-max_total_time=15", "-max_len=1024", "-len_control=0", f"-artifact_prefix={tmp_path}/"]
+    result = programs.run("fuzz", "fuzzer,address,undefined", *options)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])

@@ -12,9 +12,8 @@ using kernels::InvalidIdRecord;
 using kernels::kInvalidIdRecordSize;
 
 std::string InvalidId::message() const {
-  const auto& [op, kind, num_columns, id_size, is_signed] = checked;
-  const auto text = [&] {
-    switch (kind) {
+  const auto text = [this, op = checked.op] {
+    switch (checked.kind) {
       case CheckedIds::kTokens:
         return row_out_of_range_message(op, "grouped_tokens", std::to_string(position), id, limit);
       case CheckedIds::kLocalExperts:
@@ -22,7 +21,7 @@ std::string InvalidId::message() const {
       case CheckedIds::kExperts:
         break;
     }
-    return id_out_of_range_message(op, position, num_columns, id, limit);
+    return id_out_of_range_message(op, position, checked.num_columns, id, limit);
   }();
   return text + (more_calls ? "; calls after it met such ids too" : "");
 }

@@ -61,12 +61,12 @@ FORCE_INLINE Worker this_worker() {
 // by `if` and not by `if constexpr`: in emulation a kernel is compiled once, and its compile-time arguments are values.
 template <typename Run>
 FORCE_INLINE void run_worker(const Run& run) {
-  const auto [worker, scratch] = this_worker();
+  const Worker own = this_worker();
   const auto with_weights = [&](auto id_size) {
     if (get_compile_time_arg_val(kWeightSize) == 2) {
-      run(id_size, std::integral_constant<uint32_t, 2>(), worker, scratch);
+      run(id_size, std::integral_constant<uint32_t, 2>(), own.number, own.scratch);
     } else {
-      run(id_size, std::integral_constant<uint32_t, 4>(), worker, scratch);
+      run(id_size, std::integral_constant<uint32_t, 4>(), own.number, own.scratch);
     }
   };
   const uint32_t id_size = get_compile_time_arg_val(kIdSize);
