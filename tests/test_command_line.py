@@ -165,6 +165,20 @@ def test_one_of_several_devices(capsys):
     assert "--device: expected one of cpu, tt, tt:0" in mistake(capsys, "--device", "tt:64")
 
 
+def test_the_times_wait_for_the_device_that_runs(capsys, monkeypatch):
+    """Which need not be the current one."""
+    waited, wait = [], torch.tt.synchronize
+
+    def synchronize(device):
+        waited.append(str(device))
+        wait(device)
+
+    monkeypatch.setattr(torch.tt, "synchronize", synchronize)
+    last = f"tt:{torch.tt.device_count() - 1}"
+    run(capsys, "--device", last, "--tokens", 4)
+    assert set(waited) == {last}
+
+
 MISTAKES = {
     "TORCH_TT_RUNTIME": "expected 'metal' or 'emulated', got 'banana'",
     "TORCH_TT_GRID": "expected columns and rows of worker cores",

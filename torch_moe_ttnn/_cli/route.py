@@ -1,7 +1,8 @@
 """Runs every operator on a batch, on each device, and compares what comes out with plain PyTorch."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -61,6 +62,17 @@ def _calls(batch: Batch) -> dict[str, _Call]:
     }
 
 
+def _clock_of(device: torch.device) -> Callable[[], float]:
+    """Return a clock that waits for a device; PyTorch's own waits for the current one of an accelerator."""
+
+    def clock() -> float:
+        if device.type == "tt":
+            tt.synchronize(device)
+        return time.perf_counter()
+
+    return clock
+
+
 def _run(name: str, call: _Call, device: str) -> Run:
     operator = getattr(torch_moe_ttnn, name)
 
@@ -75,6 +87,7 @@ def _run(name: str, call: _Call, device: str) -> Run:
     timer = Timer(
         "operator(*arguments, **options)",
         globals={"operator": operator, "arguments": arguments, "options": options},
+        timer=_clock_of(torch.device(device)),
         num_threads=torch.get_num_threads(),
     )
     median = timer.blocked_autorange(min_run_time=_TIMING_SECONDS).median
