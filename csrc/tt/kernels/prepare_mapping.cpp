@@ -1,9 +1,8 @@
 // The dense map (T, E), or (T, L) of local experts. Every worker builds a part of it in L1 from the choices of the
 // tokens that it covers.
 //
-// Flat pages: a worker owns a range of pages, and writes each as soon as it is complete. Of rows that are only partly
-// in
-//             the pages that it builds at a time, the rest is built too, before and behind these, and goes nowhere.
+// Flat pages: a worker owns a range of pages, and writes each as soon as it is complete. Where a row is only partly in
+//             what it builds at a time, it builds the rest too, before and behind, which goes nowhere.
 // Row pages:  a worker owns tokens whose rows follow each other in a bank: that many rows are one read or write, and
 //             are worked on where they arrive. So the order of tokens is the banks', with two of them 0, 2, ..., 1, 3,
 //             ...
