@@ -253,6 +253,7 @@ def little_memory():
     resource.setrlimit(resource.RLIMIT_AS, before)
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize(("name", "arguments"), LARGE.items(), ids=LARGE.keys())
 def test_no_memory(name, arguments, little_memory):
     """The error says who wanted how much, and for what."""
@@ -281,6 +282,7 @@ UNCOUNTABLE = {
 }
 
 
+@pytest.mark.any_runtime
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 @pytest.mark.parametrize(("name", "arguments"), UNCOUNTABLE.items(), ids=UNCOUNTABLE.keys())
 def test_outputs_that_cannot_be_counted(name, arguments, device):
