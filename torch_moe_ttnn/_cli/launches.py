@@ -170,11 +170,13 @@ def _run(cases: Sequence[Case], **environment: str | None) -> Launches:
 def clocks_of(cases: Iterable[Case], grid: str | None = None) -> tuple[dict[Case, int], Launches]:
     """Return the clocks of each launch, on a grid such as ``"8x1"`` or on all cores, and what the chip is.
 
+    In slow dispatch, whatever the environment says.
+
     Raises:
         RuntimeError: a process failed, or there is no simulated chip.
     """
     cases = list(dict.fromkeys(cases))
-    chip = _run(cases, TORCH_TT_RUNTIME="metal", TORCH_TT_GRID=grid)
+    chip = _run(cases, TORCH_TT_RUNTIME="metal", TORCH_TT_GRID=grid, TT_METAL_SLOW_DISPATCH_MODE="1")
     return dict(zip(cases, chip.clocks, strict=True)), chip
 
 
