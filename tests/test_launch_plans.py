@@ -104,9 +104,14 @@ def test_rows_that_do_not_fit_are_refused(target, log):
         plan_mapping(target, log, shape(1, 1, 1 << 20), mapping=(3 << 20, 2 << 20, 2 << 20))
 
 
-def test_lists_that_kernels_cannot_number_are_refused(target, log):
-    with pytest.raises(RuntimeError, match=r"^moe::prepare_routing: expected at most 4294963199 elements of an output"):
+def test_what_kernels_cannot_number_is_refused(target, log):
+    most = "expected at most 4294963199 elements of a tensor"
+    with pytest.raises(RuntimeError, match=f"^moe::prepare_routing: {most}, got 16384 rows of 1048576"):
         plan_routing(target, log, shape(1 << 20, 1, 1 << 14))
+    # Few of the experts are local: a map has fewer elements than there are choices.
+    choices = shape(1 << 30, 4, 128, local=(1, 4, True))
+    with pytest.raises(RuntimeError, match=f"^moe::prepare_mapping: {most}, got 1073741824 rows of 4"):
+        plan_mapping(target, log, choices, mapping=(3 << 20, 2, 32), local=(5 << 20, 4, 32))
 
 
 @pytest.mark.parametrize(("tokens", "top_k", "experts"), [(2048, 1, 4096), (4096, 1, 3000), (600_000, 1, 8)])

@@ -47,6 +47,7 @@ std::vector<Tensor> tensors_of(const RouterChoices& choices, std::initializer_li
 }
 
 kernels::ChoicesArgs choices_args(const RouterChoices& choices) {
+  check_countable(choices.num_tokens, choices.top_k);
   for (const Tensor& tensor : {choices.ids, choices.weights}) {
     if (tensor.range.page_size > kernels::kMaxPageSize) {
       throw runtime::DeviceError(

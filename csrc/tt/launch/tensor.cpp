@@ -58,7 +58,7 @@ void check_countable(uint64_t rows, uint64_t columns) {
     throw runtime::DeviceError(
         str("expected at most ",
             kMost,
-            " elements of an output, got ",
+            " elements of a tensor, got ",
             rows,
             " rows of ",
             columns,
