@@ -218,6 +218,7 @@ calls = {
     "timed event": lambda: stream.record_event(torch.tt.Event(enable_timing=True)),
     "copy": lambda: torch.ones(3).to("tt"),
     "zeros": lambda: torch.zeros(3, device="tt"),
+    "capture": torch.tt.Graph().capture_begin,
 }
 mapping = enqueue(4)
 large = torch.empty(1 << 28, dtype=torch.uint8).to("tt")
@@ -233,7 +234,7 @@ launch(1)
 print(is_right(mapping), is_right(launch(1)))
 """)
     assert [line.split(maxsplit=1)[-1] for line in lines[:-1] if not line.endswith("busy at once")] == []
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert lines[-1] == "True True"
 
 

@@ -256,6 +256,7 @@ Lent& ThreadLaunchers::lend_unused() {
     return *lent;
   }
   at::Tensor records = empty_records(device_);
+  device_.wait_for_room();  // the launcher clears them, under the lock
   const std::lock_guard lock(mutex_);
   return launchers_.emplace_back(device_, programs_, std::move(records));
 }
