@@ -56,6 +56,7 @@ print(mapping.cpu().nonzero()[:, 1].unique().tolist())
     assert lines[3:] == ["[7]"]
 
 
+@pytest.mark.dispatch
 @pytest.mark.skipif("TT_METAL_SLOW_DISPATCH_MODE" in os.environ, reason="traces need fast dispatch")
 def test_a_region_that_is_too_small():
     lines = printed(
