@@ -42,7 +42,7 @@ def run(code: str, **environment: str | None) -> subprocess.CompletedProcess:
         text=True,
         # Not where the tests were started: the source tree there would hide other packages of its name.
         cwd=os.path.dirname(__file__),
-        timeout=120,
+        timeout=300,
         check=False,
     )
     process.stdout = SIMULATOR_REPORT.sub("", process.stdout)
