@@ -88,8 +88,9 @@ NOTHING_IS_QUEUED = "TT_METAL_SLOW_DISPATCH_MODE" in os.environ and os.environ.g
 QUEUE = """
 import os, signal, sys, threading, time
 import torch, torch_moe_ttnn
-ids, weights = torch.zeros(32, 1, dtype=torch.int32, device="tt"), torch.ones(32, 1, device="tt")
-for _ in range({"emulated": EMULATED, "metal": 500}[torch.tt.get_device_properties().runtime]):
+tokens, launches = {"emulated": EMULATED, "metal": (32, 500)}[torch.tt.get_device_properties().runtime]
+ids, weights = torch.zeros(tokens, 1, dtype=torch.int32, device="tt"), torch.ones(tokens, 1, device="tt")
+for _ in range(launches):
     mapping = torch.ops.moe.prepare_mapping(ids, weights, 4)
 """
 ENDS = {
@@ -109,7 +110,7 @@ def test_exit_with_a_long_queue(code, status):
     if "daemon" in code and NOTHING_IS_QUEUED:
         # One that comes back from C++ while the interpreter ends aborts the process, before Python 3.14, on any device.
         pytest.skip("without fast dispatch the thread does not wait")
-    process = processes.run(QUEUE.replace("EMULATED", "3000") + code)
+    process = processes.run(QUEUE.replace("EMULATED", "(32, 3000)") + code)
     assert process.returncode == status, process.stderr
     assert process.stdout == ""
     errors = [line for line in process.stderr.splitlines() if not line.startswith(("Traceback", " "))]
@@ -123,6 +124,7 @@ def test_exit_with_a_long_queue(code, status):
 def test_ctrl_c_ends_an_exit_that_waits_for_the_queue():
     """Python has put back what the system does then: the first one that comes while the queue is drained ends it."""
     code = "os.system(f'(sleep 1; kill -INT {os.getpid()}) &')"
-    process = processes.run(QUEUE.replace("EMULATED", "200000") + code)
+    # No more launches than the queue takes.
+    process = processes.run(QUEUE.replace("EMULATED", "(20000, 10000)") + code)
     assert process.returncode == -signal.SIGINT, process.stderr
     assert process.stderr == ""
