@@ -6,14 +6,15 @@
 //   2 fills     the core's rows of one list in its L1 with padding: processor 0 the tokens', processor 1 the weights'
 //   3 finds     the choices for these rows in its half                                     FoundChoices::find
 //   4 waits     for the other one
-//   5 puts      what both have found into the rows                                         CoreRows::put
-//   6 writes    the rows, and every other of their counts                                  CoreRows::write
+//   5 writes    the rows, into which it copies what both have found, and every other
+//               of their counts                                                            CoreRows::write
 //
 // Example.  T = 2, K = 2, E = 3, ids [[2, 0], [2, -1]]; the core with row 2:
-//   found      by worker 0 choice 0, by worker 1 choice 2
+//   found      for row 2 by worker 0 choice 0, by worker 1 choice 2
 //   row 2      tokens [0 1 padding padding], count 2
 //
-// The first half of the choices is processor 0's: taken in turn, what the workers have found is in the input's order.
+// The first half of the choices is processor 0's: one after the other, what the workers have found is in the input's
+// order.
 
 #include <cstdint>
 
@@ -28,52 +29,101 @@
 namespace moe::tt::kernels {
 namespace {
 
-// The choices for a core's rows that one of its workers has found.
+// The choices for a core's rows that its workers have found: for each row a list of each worker.
 class FoundChoices {
  public:
-  FoundChoices(const RoutingFewArgs& args, uint32_t shared, uint32_t processor)
-      : end_(l1_pointer<uint32_t>(shared + args.shared.found + processor * args.shared.found_stride)),
-        begin_(shared + args.shared.found + processor * args.shared.found_stride + sizeof(uint32_t)) {}
+  FoundChoices(const RoutingFewArgs& args, uint32_t shared)
+      : lists_(shared + args.shared.found), stride_(args.shared.found_stride) {}
 
-  // Finds those in [begin, end) for the core's rows.
+  // Begins a worker's lists of so many rows.
+  FORCE_INLINE void begin(uint32_t processor, uint32_t num_rows) const {
+    for (uint32_t row = 0, list = first_list(processor); row < num_rows; ++row, list += kProcessors * stride_) {
+      *l1_pointer<uint32_t>(list) = begin_of(list);
+    }
+  }
+
+  // Finds those in [begin, end) for the core's rows, for a worker's lists.
   template <typename Choices>
   FORCE_INLINE void find(
-      const RoutingFewArgs& args, const Choices& choices, uint32_t core, uint32_t begin, uint32_t end) const {
+      const RoutingFewArgs& args,
+      const Choices& choices,
+      uint32_t core,
+      uint32_t processor,
+      uint32_t begin,
+      uint32_t end) const {
     const uint32_t top_k = args.routing.choices.top_k;
     const uint32_t cores_log2 = args.plan.num_cores_log2;
     const uint32_t mask = (1u << cores_log2) - 1;
     const uint32_t first_row = args.routing.first_row;  // a multiple of the number of cores
     const uint32_t num_rows = num_choice_rows(args.routing.choices, first_row, args.routing.num_rows);
-    uint32_t next = begin_;
+    const uint32_t lists = first_list(processor);
+    const uint32_t row_stride = kProcessors * stride_;
     choices.template find<32>(
         begin,
         end,
         [&](uint32_t row) { return (row & mask) == core; },
         [&](uint32_t i, uint32_t row) {
           if (row - first_row < num_rows) {
+            const L1Pointer<uint32_t> list_end =
+                l1_pointer<uint32_t>(lists + ((row - first_row) >> cores_log2) * row_stride);
+            const uint32_t next = *list_end;
             const L1Pointer<uint32_t> found = l1_pointer<uint32_t>(next);
-            found[kFoundRow] = (row - first_row) >> cores_log2;
             found[kFoundToken] = i / top_k;
             found[kFoundWeight] = choices.weight(i);
-            next += kFoundWords * sizeof(uint32_t);
+            *list_end = next + kFoundBytes;
           }
         });
-    *end_ = next;
   }
 
-  // Calls `visit(row, element)` for each: a word of it.
-  template <uint32_t kElement, typename Visit>
-  FORCE_INLINE void for_each(const Visit& visit) const {
-    const uint32_t end = *end_;
-    for (uint32_t next = begin_; next < end; next += kFoundWords * sizeof(uint32_t)) {
-      const L1Pointer<uint32_t> found = l1_pointer<uint32_t>(next);
-      visit(found[kFoundRow], found[kElement]);
+  // Copies an element of each of a row's choices to `target`, as far as `target_end`. Returns where the copies end.
+  template <uint32_t kElement, typename Element>
+  FORCE_INLINE uint32_t copy(uint32_t row, uint32_t target, uint32_t target_end) const {
+    uint32_t list = lists_ + row * kProcessors * stride_;
+#pragma GCC unroll 2
+    for (uint32_t processor = 0; processor < kProcessors; ++processor, list += stride_) {
+      uint32_t next = begin_of(list);
+      uint32_t end = *l1_pointer<uint32_t>(list);
+      if (has_max_tokens()) {
+        end = min(end, next + (target_end - target) / sizeof(Element) * kFoundBytes);
+      }
+      for (; next + 3 * kFoundBytes < end; next += 4 * kFoundBytes, target += 4 * sizeof(Element)) {
+        copy_elements<kElement, Element, 4>(next, target);
+      }
+      for (; next < end; next += kFoundBytes, target += sizeof(Element)) {
+        copy_elements<kElement, Element, 1>(next, target);
+      }
     }
+    return target;
   }
 
  private:
-  L1Pointer<uint32_t> end_;
-  uint32_t begin_;
+  static constexpr uint32_t kFoundBytes = kFoundWords * sizeof(uint32_t);
+
+  // Loads before it stores, which waits less.
+  template <uint32_t kElement, typename Element, uint32_t kCount>
+  static FORCE_INLINE void copy_elements(uint32_t source_address, uint32_t target_address) {
+    const L1Pointer<uint32_t> source = l1_pointer<uint32_t>(source_address);
+    const L1Pointer<Element> target = l1_pointer<Element>(target_address);
+    uint32_t elements[kCount];
+    for (uint32_t i = 0; i < kCount; ++i) {
+      elements[i] = source[i * kFoundWords + kElement];
+    }
+    for (uint32_t i = 0; i < kCount; ++i) {
+      target[i] = static_cast<Element>(elements[i]);
+    }
+  }
+
+  FORCE_INLINE uint32_t first_list(uint32_t processor) const {
+    return lists_ + processor * stride_;
+  }
+
+  // A list begins with the address where it ends.
+  static FORCE_INLINE uint32_t begin_of(uint32_t list) {
+    return list + sizeof(uint32_t);
+  }
+
+  uint32_t lists_;
+  uint32_t stride_;  // bytes from a list to the next
 };
 
 // A core's rows of one list, in L1.
@@ -87,45 +137,37 @@ class CoreRows {
         count_(core < args.routing.num_rows ? ((args.routing.num_rows - core - 1) >> args.plan.num_cores_log2) + 1 : 0),
         row_size_(args.routing.row_width * sizeof(Element)),
         stride_(kList == kTokenList ? args.scratch.token_stride : args.scratch.weight_stride),
-        memory_(scratch + args.scratch.list),
-        cursors_(l1_pointer<uint32_t>(scratch + args.scratch.cursors)) {}
+        memory_(scratch + args.scratch.list) {}
+
+  FORCE_INLINE uint32_t count() const {
+    return count_;
+  }
 
   // Fills the rows with padding: a word of it.
   FORCE_INLINE void fill(uint32_t padding) const {
-    const bool is_short = row_size_ <= kAlignment;
-    if (!is_short) {
+    if (row_size_ > kAlignment) {
       fill_region(memory_, count_ * stride_ + kAlignment, padding);
-    }
-    for (uint32_t row = 0; row < count_; ++row) {
-      const uint32_t begin = address(row, place(row));
-      cursors_[row] = begin;
-      if (is_short) {  // to ask the NoC for copies would take longer
-        fill_words(begin & ~3u, row_size_ / sizeof(uint32_t) + 1, padding);
-      }
-    }
-  }
-
-  // Puts a row's next element, if the row has room.
-  FORCE_INLINE void put(uint32_t row, Element element) const {
-    const uint32_t cursor = cursors_[row];
-    if (has_max_tokens() && cursor == address(row, place(row)) + row_size_) {
       return;
     }
-    *l1_pointer<Element>(cursor) = element;
-    cursors_[row] = cursor + sizeof(Element);
+    for (uint32_t row = 0; row < count_; ++row) {  // to ask the NoC for copies would take longer
+      fill_words(address(row, place(row)) & ~3u, row_size_ / sizeof(uint32_t) + 1, padding);
+    }
   }
 
-  // Starts writing the rows, and the counts of those whose numbers are `processor` modulo kProcessors.
-  FORCE_INLINE void write(uint32_t processor, uint32_t counts) const {
+  // Copies what both workers have found into the rows and starts writing these, and the counts of those whose numbers
+  // are `processor` modulo kProcessors.
+  template <uint32_t kElement>
+  FORCE_INLINE void write(const FoundChoices& found, uint32_t processor, uint32_t counts) const {
     const DramRange<kCounts> counts_range(args_.routing.counts);
     for (uint32_t row = 0; row < count_; ++row, counts += kAlignment) {
       const auto row_place = place(row);
       const uint32_t begin = address(row, row_place);
+      const uint32_t end = found.template copy<kElement, Element>(row, begin, begin + row_size_);
       list_.write(row_place, row_size_, begin);
       if (row % kProcessors == processor) {
         const auto count_place = counts_range.template element<sizeof(uint32_t)>(number(row));
         const uint32_t source = counts + count_place.misalignment();
-        *l1_pointer<uint32_t>(source) = (cursors_[row] - begin) / sizeof(Element);
+        *l1_pointer<uint32_t>(source) = (end - begin) / sizeof(Element);
         counts_range.write(count_place, sizeof(uint32_t), source);
       }
     }
@@ -153,7 +195,6 @@ class CoreRows {
   const uint32_t row_size_;
   const uint32_t stride_;
   const uint32_t memory_;
-  const L1Pointer<uint32_t> cursors_;  // for each row, where its next element goes
 };
 
 // Tells the core's other worker that this one has come here, and waits until it has, too.
@@ -189,21 +230,18 @@ FORCE_INLINE void prepare_routing(
   choices.start_reading(0, end, begin);
   const CoreRows<kList, Element> rows(args, list, core, scratch);
   rows.fill(padding);
+  const FoundChoices found(args, shared);
+  found.begin(processor, rows.count());
   choices.finish_reading(0, end, scratch + args.scratch.rows, begin);
 
-  FoundChoices(args, shared, processor).find(args, choices, core, begin, end);
+  found.find(args, choices, core, processor, begin, end);
   // Every core reads all choices; each looks for invalid ids in its own share of them.
   for (uint32_t i = begin + core; i < end; i += num_cores) {
     choices.visit_id(i, [](uint32_t) {}, [&](uint32_t low, uint32_t high) { invalid_id.record(i, low, high); });
   }
   wait_for_each_other();
 
-  for (uint32_t other = 0; other < kProcessors; ++other) {
-    FoundChoices(args, shared, other).template for_each<kElement>([&](uint32_t row, uint32_t element) {
-      rows.put(row, static_cast<Element>(element));
-    });
-  }
-  rows.write(processor, scratch + args.scratch.counts);
+  rows.template write<kElement>(found, processor, scratch + args.scratch.counts);
   noc_async_atomic_barrier();
   write_barrier();
   invalid_id.report(args.routing.invalid_ids, worker, scratch);

@@ -16,9 +16,8 @@ struct RoutingFewPlan {
   uint32_t slice;           // choices that a worker looks through: half of all
 };
 
-// What a worker has found of its core's rows: these words of each choice.
+// What a worker has found for a row: these words of each choice.
 enum FoundWord : uint32_t {
-  kFoundRow,  // of the core's rows
   kFoundToken,
   kFoundWeight,  // in the low bits
   kFoundWords,
@@ -28,16 +27,16 @@ enum FoundWord : uint32_t {
 struct RoutingFewShared {
   uint32_t ids;           // of all choices
   uint32_t weights;       // likewise
-  uint32_t found;         // by the first worker: the address where they end, and the choices
-  uint32_t found_stride;  // bytes to the second one's
+  uint32_t found;         // lists: for each row of the core one of each worker, the address where it ends, and choices
+  uint32_t found_stride;  // bytes from one of these to the next
   uint32_t end;
 
   static constexpr RoutingFewShared of(const RoutingFewPlan& plan, uint32_t id_size, uint32_t weight_size) {
     RoutingFewShared shared{};
     shared.weights = elements_scratch(kProcessors * plan.slice, id_size);
     shared.found = shared.weights + elements_scratch(kProcessors * plan.slice, weight_size);
-    shared.found_stride = align_up<uint32_t>((1 + plan.slice * kFoundWords) * sizeof(uint32_t), kAlignment);
-    shared.end = shared.found + kProcessors * shared.found_stride;
+    shared.found_stride = (1 + plan.slice * kFoundWords) * sizeof(uint32_t);
+    shared.end = shared.found + plan.row_share * kProcessors * shared.found_stride;
     return shared;
   }
 };
@@ -53,8 +52,7 @@ constexpr Int list_row_stride(Int row_width, uint32_t element_size, uint32_t num
 // Where a worker keeps what it works on, from the beginning of its L1.
 struct RoutingFewScratch {
   uint32_t rows;          // of choices, where pages are rows
-  uint32_t cursors;       // a word for each row of the core
-  uint32_t counts;        // kAlignment for each
+  uint32_t counts;        // kAlignment for each row of the core
   uint32_t list;          // the core's rows of the worker's list
   uint32_t token_stride;  // from one of these to the next, of either list
   uint32_t weight_stride;
@@ -65,8 +63,7 @@ struct RoutingFewScratch {
     RoutingFewScratch scratch{};
     scratch.token_stride = list_row_stride<uint32_t>(row_width, sizeof(uint32_t), plan.num_cores_log2, pages);
     scratch.weight_stride = list_row_stride<uint32_t>(row_width, weight_size, plan.num_cores_log2, pages);
-    scratch.cursors = rows_scratch(pages);
-    scratch.counts = scratch.cursors + align_up<uint32_t>(plan.row_share * sizeof(uint32_t), kAlignment);
+    scratch.counts = rows_scratch(pages);
     scratch.list = scratch.counts + plan.row_share * kAlignment;
     const uint32_t most = scratch.token_stride > scratch.weight_stride ? scratch.token_stride : scratch.weight_stride;
     scratch.end = scratch.list + plan.row_share * most + kAlignment;

@@ -38,18 +38,21 @@ std::optional<RoutingFewLaunches> plan_routing_few(const RoutingProblem& problem
       .num_cores_log2 = static_cast<uint32_t>(std::countr_zero(num_cores)),
       .row_share = 0,
       .slice = static_cast<uint32_t>(round_up(count_of(problem.num_choices, kProcessors), problem.unit()))};
-  const uint64_t choice_bytes = problem.id_size + problem.weight_size + kernels::kFoundWords * sizeof(uint32_t);
-  const uint64_t shared_bytes = kProcessors * (plan.slice * choice_bytes + 4 * kAlignment);
+  const uint64_t shared_bytes =
+      kProcessors * (plan.slice * uint64_t{problem.id_size + problem.weight_size} + 2 * kAlignment);
   const uint64_t own_bytes = RoutingFewScratch::of(plan, 0, problem.weight_size, problem.pages).end + kAlignment;
-  // Rows of a core that L1 has room for: their elements, a cursor and a count.
-  const uint64_t row_bytes =
-      round_up(problem.row_width * sizeof(uint32_t), kAlignment) + 2 * kAlignment + sizeof(uint32_t);
-  if (shared_bytes > limits.l1.shared_bytes || own_bytes + row_bytes > limits.l1.worker_bytes) {
+  if (shared_bytes > limits.l1.shared_bytes || own_bytes > limits.l1.worker_bytes) {
     return std::nullopt;
   }
-  const uint64_t most_rows =
-      std::min<uint64_t>((limits.l1.worker_bytes - own_bytes) / row_bytes, problem.max_launch_rows / num_cores);
-  plan.row_share = static_cast<uint32_t>(std::min<uint64_t>(most_rows, count_of(problem.num_rows, num_cores)));
+  // Rows of a core that L1 has room for: the choices that its workers have found, and the elements and a count.
+  const uint64_t found_bytes = kProcessors * (uint64_t{plan.slice} * kernels::kFoundWords + 1) * sizeof(uint32_t);
+  const uint64_t row_bytes = round_up(uint64_t{problem.row_width} * sizeof(uint32_t), kAlignment) + 2 * kAlignment;
+  const uint64_t most_rows = std::min(
+      {(limits.l1.shared_bytes - shared_bytes) / found_bytes,
+       (limits.l1.worker_bytes - own_bytes) / row_bytes,
+       uint64_t{problem.max_launch_rows / num_cores},
+       uint64_t{count_of(problem.num_rows, num_cores)}});
+  plan.row_share = static_cast<uint32_t>(most_rows);
   if (plan.row_share == 0) {
     return std::nullopt;
   }
