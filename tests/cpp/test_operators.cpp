@@ -97,6 +97,9 @@ const Case kRowCases[] = {
     {.num_tokens = 2, .top_k = 600, .num_experts = 3000, .weight_size = 4, .pages = kRowPages},  // rows of many packets
     {.num_tokens = 3, .top_k = 1, .num_experts = 150000, .pages = kRowPages},  // a row fills more than a batch
     {.num_tokens = 20000, .top_k = 3, .num_experts = 20, .pages = kRowPages},  // more choices than fit into a stage
+    // Rows of the map that follow each other in a bank, and are more than a transfer moves.
+    {.num_tokens = 4000, .top_k = 1, .num_experts = 288, .pages = kRowPages},
+    {.num_tokens = 600, .top_k = 1, .num_experts = 2400, .weight_size = 4, .pages = kRowPages},
     {.num_tokens = 257, .top_k = 8, .num_experts = 128, .id_size = 8, .pages = kRowPages, .max_tokens = 15},
     {.num_tokens = 20000, .top_k = 3, .num_experts = 20, .pages = kRowPages, .max_tokens = 2900},
     {.num_tokens = 257, .top_k = 8, .num_experts = 128, .id_size = 2, .pages = kRowPages, .num_local = 40},

@@ -118,13 +118,14 @@ template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>
 [[gnu::noinline]] void write_rows(
     const tt_l1_ptr DramRangeArgs& args, uint32_t first, uint32_t step, uint32_t count, uint32_t source) {
   const DramRange<kMapping> mapping(args);
-  if (args.row_size != args.page_size) {  // what a row is padded with is not ours to write
+  // What a row is padded with is not ours to write; and a large one takes several transfers.
+  if (args.row_size != args.page_size || args.page_size > kMaxPageSize) {
     for (uint32_t i = 0; i < count; ++i) {
       mapping.write_row(first + i * step, source + i * args.page_size);
     }
     return;
   }
-  mapping.write_bank(first, count * args.page_size, source);
+  mapping.write_bank(first, count, source);
 }
 
 template <uint32_t kIdSize, uint32_t kWeightSize, typename Rows>

@@ -136,12 +136,15 @@ class DramRange {
     write({row, 0}, args_.row_size, source);
   }
 
-  // Starts writing pages that follow each other in the bank of the first one.
-  FORCE_INLINE void write_bank(uint32_t page, uint32_t size, uint32_t source) const {
+  // Starts writing pages that follow each other in the bank of the first one, of kMaxPageSize at most: as many whole
+  // ones at a time as a transfer moves.
+  FORCE_INLINE void write_bank(uint32_t page, uint32_t count, uint32_t source) const {
     l1_fence();
+    const uint32_t end = source + count * args_.page_size;
+    const uint32_t most = kMaxPageSize / args_.page_size * args_.page_size;
     uint64_t address = accessor().get_noc_addr(args_.first_page + page);
-    for (uint32_t done = 0; done < size; done += kMaxPageSize, address += kMaxPageSize) {
-      noc_async_write<kMaxPageSize>(source + done, address, min(size - done, kMaxPageSize));
+    for (; source < end; source += most, address += most) {
+      noc_async_write<kMaxPageSize>(source, address, min(end - source, most));
     }
   }
 
