@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 import torch_moe_ttnn
 
 _Value = TypeVar("_Value")
@@ -13,8 +15,10 @@ _Value = TypeVar("_Value")
 LIBRARY = Path(torch_moe_ttnn._C.tt.metal_library())
 """The metal runtime, which is there where the package was built with a TT-Metalium."""
 
-SIMULATED = os.environ.get("TORCH_TT_RUNTIME") != "emulated" and "TT_METAL_SIMULATOR" in os.environ
+SIMULATED = os.environ.get("TORCH_TT_RUNTIME") != "emulated" and bool(os.environ.get("TT_METAL_SIMULATOR"))
 """Whether the device of the tests is a simulated chip, which takes its time."""
+
+needs_simulator = pytest.mark.skipif(not SIMULATED, reason="TT-Metalium has no simulator to run on")
 
 MANY_TOKENS = 1100 if SIMULATED else 5000
 """Tokens of which every core has several: enough for any path of a kernel, and what a simulated chip has time for."""

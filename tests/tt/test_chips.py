@@ -1,18 +1,10 @@
 """Two simulated chips, in slow and fast dispatch: each is a device, and what TT-Metalium would wait for is an error."""
 
-import os
-
 import pytest
 
 from support import metalium, processes
 
-pytestmark = [
-    pytest.mark.chip,
-    pytest.mark.skipif(
-        not os.environ.get("TT_METAL_SIMULATOR") or os.environ.get("TORCH_TT_RUNTIME") == "emulated",
-        reason="TT-Metalium has no simulator to run on",
-    ),
-]
+pytestmark = [pytest.mark.chip, metalium.needs_simulator]
 
 
 @pytest.fixture(scope="module")

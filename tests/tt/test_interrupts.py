@@ -11,7 +11,8 @@ pytestmark = pytest.mark.skipif(
     reason="without fast dispatch one launch waits for the other inside TT-Metalium, and nothing is queued",
 )
 
-# `enqueue(seconds)` enqueues work for about so long, and returns its last result and what is right.
+# `enqueue(seconds)` enqueues work for about so long, and returns its last result;
+# `interrupt(name, wait)` prints how a wait takes Ctrl-C.
 PROGRAM = """
 import os, signal, threading, time
 import torch, torch_moe_ttnn
@@ -47,6 +48,15 @@ def send(number, after=0.2):
         sent = time.perf_counter()
         os.kill(os.getpid(), number)
     threading.Thread(target=work).start()
+
+def interrupt(name, wait):
+    send(signal.SIGINT)
+    try:
+        wait()
+        print(name, "was not interrupted")
+    except KeyboardInterrupt:
+        seconds = time.perf_counter() - sent
+        print(name, "busy" if not stream.query() else "idle", "at once" if seconds < 1 else seconds)
 """
 
 
@@ -73,13 +83,7 @@ waits = {
 }
 for name, wait in waits.items():
     mapping = enqueue(1.5)
-    send(signal.SIGINT)
-    try:
-        wait()
-        print(name, "was not interrupted")
-    except KeyboardInterrupt:
-        seconds = time.perf_counter() - sent
-        print(name, "busy" if not stream.query() else "idle", "at once" if seconds < 1 else seconds)
+    interrupt(name, wait)
 torch.tt.synchronize()
 print(stream.query(), is_right(mapping), is_right(enqueue(0)))
 """)
@@ -223,13 +227,7 @@ calls = {
 mapping = enqueue(4)
 large = torch.empty(1 << 28, dtype=torch.uint8).to("tt")
 for name, call in calls.items():
-    send(signal.SIGINT)
-    try:
-        call()
-        print(name, "did not wait")
-    except KeyboardInterrupt:
-        seconds = time.perf_counter() - sent
-        print(name, "busy" if not stream.query() else "idle", "at once" if seconds < 1 else seconds)
+    interrupt(name, call)
 launch(1)
 print(is_right(mapping), is_right(launch(1)))
 """)

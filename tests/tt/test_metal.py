@@ -11,7 +11,7 @@ import pytest
 
 import torch_moe_ttnn
 from support import metalium, processes
-from support.metalium import LIBRARY
+from support.metalium import LIBRARY, needs_simulator
 
 pytestmark = [pytest.mark.chip, pytest.mark.dispatch]
 
@@ -20,9 +20,6 @@ CHECKOUT = Path(__file__).parents[2]
 SIMULATOR = os.environ.get("TT_METAL_SIMULATOR", "")
 
 needs_library = pytest.mark.skipif(not LIBRARY.exists(), reason="built without TT-Metalium")
-needs_simulator = pytest.mark.skipif(
-    not SIMULATOR or os.environ.get("TORCH_TT_RUNTIME") == "emulated", reason="TT-Metalium has no simulator to run on"
-)
 
 USE = "import torch, torch_moe_ttnn; torch.ones(2).to('tt')"
 

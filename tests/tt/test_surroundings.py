@@ -10,10 +10,7 @@ import pytest
 
 from support import metalium, processes
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("TT_METAL_SIMULATOR") or os.environ.get("TORCH_TT_RUNTIME") == "emulated",
-    reason="TT-Metalium has no simulator to run on",
-)
+pytestmark = metalium.needs_simulator
 
 # A launch, so that a kernel is compiled.
 USE = """
